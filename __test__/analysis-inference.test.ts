@@ -273,3 +273,47 @@ test('what is no statistic, no order and no sample is refused', async (t) => {
   await t.throwsAsync(hg.permutationTest(x, noise([9], 1), new hg.CKA()), { instanceOf: ShapeError })
   await t.throwsAsync(hg.comparePaired([1, 2], [1, 2], { signs: [[1, 0]] }), { instanceOf: DataError })
 })
+
+test('tests and intervals end when they are told to', async (t) => {
+  const x = Float64Array.from({ length: 60 }, (_, i) => Math.sin(3 * i))
+  const y = x.map((value, i) => value + Math.cos(5 * i))
+  const calls: ((signal: AbortSignal) => Promise<unknown>)[] = [
+    (signal) => hg.permutationTest(x, y, new hg.KSG(), { permutations: 1e6, signal }),
+    (signal) => hg.bootstrap([x, y], new hg.DistanceCorrelation(), { resamples: 1e6, signal }),
+    (signal) => hg.halfJackknife(x, y, new hg.KSG(), { rounds: 1e6, signal }),
+  ]
+  for (const call of calls) {
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    setTimeout(() => controller.abort(reason), 20)
+    t.is(await t.throwsAsync(call(controller.signal)), reason)
+    await t.throwsAsync(call(3 as never), { instanceOf: ArgumentError, message: /signal/ })
+  }
+})
+
+test.serial('nothing is left to the collector', async (t) => {
+  const x = Float64Array.from({ length: 60 }, (_, i) => Math.sin(3 * i))
+  const y = x.map((value, i) => value + Math.cos(5 * i))
+  const labels = Int32Array.from(x, (value) => Number(value > 0))
+  const own = hg.tensor(x)
+  const calls: Record<string, () => Promise<unknown>> = {
+    shuffles: () => hg.permutationTest(x, y, new hg.HSIC({ sigma: 1 }), { permutations: 5 }),
+    'shuffles with the median width': () =>
+      hg.permutationTest(x, y, new hg.HSIC({ sigma: 'median' }), { permutations: 5 }),
+    'shuffles of what is not lazy': () => hg.permutationTest(x, y, new hg.KSG(), { permutations: 5 }),
+    'shuffles of labels': () => hg.permutationTest(own, labels, new hg.Binned(), { permutations: 5 }),
+    resamples: () => hg.bootstrap([x, y], new hg.DistanceCorrelation(), { resamples: 5 }),
+    halves: () => hg.halfJackknife(x, y, new hg.KSG(), { rounds: 5 }),
+    estimates: () => new hg.KSG().estimate(own, y),
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    await call()
+    const { buffers, nodes } = hg.memory()
+    await call()
+    const after = hg.memory()
+    // Fewer are left where the collector ran meanwhile.
+    t.true(after.buffers <= buffers && after.nodes <= nodes, `${name}: ${after.buffers - buffers} buffers`)
+  }
+  // What was given is still there.
+  t.is((await own.data()).length, 60)
+})

@@ -342,3 +342,23 @@ test.serial('evaluate says which weights are NaN, or that the loss is', async (t
   process.off('warning', listen)
   t.deepEqual(codes, ['HYPERGLOW_NAN_LOSS'])
 })
+
+test('a context with an optimizer that is none is refused', (t) => {
+  const rate = new hg.LearningRate(new hg.ReduceLROnPlateau(0.1))
+  const context = {
+    epoch: 0,
+    step: 0,
+    parameters: {},
+    state: {},
+    optimizers: { optimizer: 'sgd' },
+    stop() {},
+    checkpoint: async () => {},
+  }
+  t.throws(
+    () => rate.onEpochEnd(0, { loss: 1, metrics: {}, validationLoss: 1, seconds: 1 }, context as never),
+    {
+      instanceOf: ArgumentError,
+      message: /give the callback to fit/,
+    },
+  )
+})

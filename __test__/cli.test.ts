@@ -11,10 +11,10 @@ import { fresh } from './io-scratch.js'
 const main = join(packageRoot, 'build', 'ts', 'cli', 'main.js')
 const env = { ...process.env, NO_COLOR: '1' }
 
-function hyperglow(args: readonly string[], cwd: string) {
+function hyperglow(args: readonly string[], cwd: string, more: Record<string, string> = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
     cwd,
-    env,
+    env: { ...env, ...more },
     encoding: 'utf8',
   })
   return { status, stdout, stderr }
@@ -209,6 +209,43 @@ test('mi and test agree with what is known, with interval and p-value', async (t
     hyperglow(['test', 'x.npy', 'y.npz:y', '--permutations', '19', '--json'], folder).stdout,
   )
   t.is(tested.results[0].pValue, 0.05)
+})
+
+test('on a narrow terminal tables are in blocks and words are whole', async (t) => {
+  const folder = folderOf()
+  await dumpIn(folder)
+  const narrow = { COLUMNS: '40' }
+  const wide = hyperglow(['plane', 'dump', '--estimator', 'binned:bins=30'], folder).stdout
+  const { stdout } = hyperglow(['plane', 'dump', '--estimator', 'binned:bins=30'], folder, narrow)
+  t.deepEqual(
+    stdout.split('\n').filter((line) => line.length > 40),
+    [],
+  )
+  t.regex(wide, /I\(H; X\) \[bits\] {2}I\(H; Y\) \[bits\]\n/)
+  t.regex(stdout, /epoch {2}layer {2}I\(H; X\) \[bits\]\n/)
+  t.regex(stdout, /epoch {2}layer {2}I\(H; Y\) \[bits\]\n/)
+  // A note is the same words, and what goes on below stands behind its dash.
+  const notes = (text: string) => text.slice(text.indexOf('\nNotes\n'))
+  t.is(notes(stdout).replaceAll('\n  ', ' '), notes(wide))
+  t.true(notes(stdout).includes('\n  '))
+  const { stdout: inspected } = hyperglow(['inspect', 'dump'], folder, narrow)
+  t.deepEqual(
+    inspected.split('\n').filter((line) => line.length > 40),
+    [],
+  )
+  const { stdout: help } = hyperglow(['test', '--help'], folder, { COLUMNS: '60' })
+  const prose = help.slice(0, help.indexOf('\nExamples'))
+  t.deepEqual(
+    prose.split('\n').filter((line) => line.length > 60),
+    [],
+  )
+})
+
+test('devices says what computes, and how another one is chosen', (t) => {
+  const { stdout } = hyperglow(['devices'], folderOf())
+  t.regex(stdout, /^device {2,}default {2,}threads {2,}instructions\ncpu {2,}yes {2,}\d+ {2,}\S/)
+  t.regex(stdout, /\nreference .*by its definition/)
+  t.regex(stdout, /HYPERGLOW_DEVICE=NAME/)
 })
 
 test('cka compares layers, and asks for one run', async (t) => {

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import test from 'ava'
 import {
+  ArrayDataset,
   arange,
   DeviceError,
   deviceInfo,
@@ -21,6 +22,7 @@ import {
   onesLike,
   Sequential,
   type Tensor,
+  TreeDataset,
   tensor,
   Variable,
   valueAndGrad,
@@ -186,14 +188,16 @@ test.serial('memory is counted by device', async (t) => {
   await evaluate(ones([2]))
 })
 
-test('models and estimators compute on the default device', (t) => {
-  const message = /HYPERGLOW_DEVICE=reference/
-  t.throws(() => new Sequential({ inputShape: [2], device: 'reference' }), {
-    instanceOf: DeviceError,
-    message,
-  })
-  t.throws(() => new HSIC({ device: 'reference' }), { instanceOf: DeviceError, message })
-  t.is(new Sequential({ inputShape: [2] }).device, 'cpu')
+test('models, estimators and data sets are refused a device that is not there', async (t) => {
+  const device = 'tpu' as 'cpu'
+  const wrong = { instanceOf: DeviceError, message: /there is no device "tpu"; use "cpu" or "reference"/ }
+  t.throws(() => new Sequential({ inputShape: [2], device }), wrong)
+  t.throws(() => new HSIC({ sigma: 1, device }), wrong)
+  t.throws(() => new ArrayDataset([[1]], [1], { device }), wrong)
+  t.throws(() => new TreeDataset({ x: [1] }, { device }), wrong)
+  const model = new Sequential({ inputShape: [2] })
+  await t.throwsAsync(model.to(device), wrong)
+  t.is(model.device, 'cpu')
 })
 
 test('HYPERGLOW_DEVICE chooses the default device', async (t) => {

@@ -26,9 +26,9 @@ const sources = roots.flatMap((root) => sourcesBelow(join(packageRoot, root)))
  * those that call it. Comments and tests beside the code do not count.
  */
 function filesAbout(name: string): string[] {
-  const inRust = new RegExp(String.raw`(?<![.\w])${name.replace('_', '_?')}\b`, 'i')
-  const plain = name.replace('_', '')
-  const inTypeScript = new RegExp(String.raw`^(export (const|function)| ) ${plain}\b[^,]|'${plain}'`, 'm')
+  const inRust = new RegExp(String.raw`(?<![.\w])${name.replaceAll('_', '_?')}\b`, 'i')
+  const plain = name.replaceAll('_', '')
+  const inTypeScript = new RegExp(String.raw`^(export (const|function)| ) ${plain}\b[^,]|'${plain}'`, 'im')
   return sources.filter((file) => {
     const code = readFileSync(join(packageRoot, file), 'utf8').split('#[cfg(test)]')[0] as string
     const uncommented = code.replaceAll(/^\s*(\/\/|\*|\/\*).*$/gm, '')
@@ -48,13 +48,27 @@ function placesOf(title: string): string[] {
   return stepsOf(title).map((line) => /^\d+\. `([^`]+)`/.exec(line)?.[1] ?? line)
 }
 
+/** Recipes, and operations that were added by them: some have no derivative, or are only part of a gradient, and leave those places out. */
 const recipes = [
-  { title: 'Add an elementwise operation', most: 3, example: 'log_1p' },
-  { title: 'Add another primitive', most: 9, example: 'cum_sum' },
+  { title: 'Add an elementwise operation', most: 3, example: 'log_1p', leavesOut: [] },
+  { title: 'Add another primitive', most: 9, example: 'cum_sum', leavesOut: [] },
+  {
+    title: 'Add another primitive',
+    most: 9,
+    example: 'median_distance',
+    leavesOut: ['crates/core/src/grad/'],
+  },
+  {
+    title: 'Add another primitive',
+    most: 9,
+    example: 'congruence',
+    leavesOut: ['crates/node/src/ops/', 'ts/ops/'],
+  },
+  { title: 'Add another primitive', most: 9, example: 'positive_inverse', leavesOut: ['ts/ops/'] },
 ]
 
-for (const { title, most, example } of recipes) {
-  test(`${title}: the recipe names every place, and no others`, (t) => {
+for (const { title, most, example, leavesOut } of recipes) {
+  test(`${title}: the recipe names every place of ${example}, and no others`, (t) => {
     const places = placesOf(title)
     t.true(places.length > 0 && places.length <= most, places.join(', '))
     for (const place of places) t.true(existsSync(join(packageRoot, place)), place)
@@ -68,7 +82,7 @@ for (const { title, most, example } of recipes) {
     )
     t.deepEqual(
       places.filter((place) => !files.some((file) => isIn(file, place))),
-      [],
+      leavesOut,
       'lines without a file',
     )
   })

@@ -119,6 +119,16 @@ test('a report without anything to tell, or of wrong things, is refused before a
   await t.throwsAsync(report(null, folder, { history: { epochs: [1, 2], loss: [1] } }), {
     instanceOf: ArgumentError,
   })
+  for (const [history, message] of [
+    [{ epochs: 3, loss: [1] }, /history\.epochs: given 3/],
+    [{ epochs: [1], loss: 3 }, /history\.loss: given 3, expected 1 numbers/],
+    [{ epochs: [1], loss: ['a'] }, /history\.loss/],
+    [{ epochs: [1] }, /history\.loss: given undefined/],
+    [{ epochs: [1], loss: [1], metrics: 3 }, /history\.metrics: given 3/],
+    [{ epochs: [1], loss: [1], metrics: { accuracy: [1, 2] } }, /history\.metrics\.accuracy/],
+  ] as const) {
+    await t.throwsAsync(report(null, folder, { history } as never), { instanceOf: ArgumentError, message })
+  }
   await t.throwsAsync(classifier().report(folder), { instanceOf: ArgumentError })
   await t.throwsAsync(classifier().report(folder, { samples: 1 }), { instanceOf: ArgumentError })
   const signal = AbortSignal.abort(new Error('enough'))

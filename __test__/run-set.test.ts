@@ -93,6 +93,11 @@ test('what is not there is not answered', (t) => {
     message: /given epoch 2, expected one of 1/,
   })
   t.throws(() => set.toText({ epochs: [3] }), { instanceOf: ArgumentError })
+  t.throws(() => set.toText({ width: 0 }), { instanceOf: ArgumentError, message: /width/ })
+  t.throws(() => RunSet.of([{ ...run([[[1, 0.5]]]), epochs: null, steps: 'x' as never }]), {
+    instanceOf: DataError,
+    message: /steps: given "x", expected 1 whole numbers/,
+  })
 })
 
 test('information in another unit; numbers without one stay', (t) => {

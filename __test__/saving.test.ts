@@ -5,23 +5,38 @@ import test from 'ava'
 import {
   Activation,
   ArgumentError,
+  accuracy,
   BatchNorm1d,
+  Binned,
   buildModule,
+  cohenKappa,
+  crossEntropy,
   DataError,
   Dense,
   Dropout,
+  Estimator,
   evalContext,
   type ForwardContext,
+  fBeta,
+  gaussianKernel,
+  type History,
+  HSIC,
+  HSICOutput,
+  HSICSequential,
   IBSequential,
   initializers,
+  KSG,
   Layer,
+  type Loss,
   load,
   Network,
   Residual,
   readSafetensors,
   register,
   Sequential,
+  SGD,
   type Shape,
+  type Stack,
   type Tensor,
   tensor,
   type Weights,
@@ -214,19 +229,216 @@ test('a loaded model is what was saved: options, state, frozen weights', async (
     await model.save(path)
     const loaded = await load(path)
     t.true(loaded instanceof IBSequential)
-    t.like(loaded, { seed: 7, dtype: 'float64', trackDynamics: true, optimizer: undefined })
+    t.like(loaded, { seed: 7, dtype: 'float64', trackDynamics: true })
     t.deepEqual(
       loaded.layers.map(({ name }) => name),
       model.layers.map(({ name }) => name),
     )
     t.deepEqual(Object.keys(loaded.trainableWeights), Object.keys(model.trainableWeights))
     t.deepEqual(await (await loaded.predict(x)).array(), await (await model.predict(x)).array())
+    const bare = await load(path, { compile: false })
+    t.is(bare.optimizer, undefined)
     // Compiled and loaded once more, training goes on as it would have.
-    loaded.compile({ optimizer: 'adam', learningRate: 0.01 })
-    await loaded.load(path)
-    await loaded.fit(x, y, { epochs: 1, verbose: false })
+    bare.compile({ optimizer: 'adam', learningRate: 0.01 })
+    await bare.load(path)
+    for (const one of [loaded, bare, model]) await one.fit(x, y, { epochs: 1, verbose: false })
+    for (const one of [loaded, bare]) {
+      t.deepEqual(await (await one.predict(x)).array(), await (await model.predict(x)).array())
+    }
+  })
+})
+
+/** Trains for some epochs, each stage of a model that has several. */
+function fitted(model: Network, x: Float32Array, y: Int32Array, epochs: number): Promise<History> {
+  const options = { batchSize: 8, verbose: false }
+  return model instanceof HSICSequential
+    ? model.fit(x, y, { ...options, preEpochs: epochs, postEpochs: epochs })
+    : model.fit(x, y, { ...options, epochs })
+}
+
+/** Everything that further training decides: results, weights, state, optimizer, dynamics. */
+async function trainedOn(model: Network): Promise<unknown[]> {
+  const { x, y } = points(48, 3)
+  const history = JSON.stringify(await fitted(model, x, y, 2), (key, value) =>
+    key === 'seconds' ? null : value,
+  )
+  const variables = {
+    ...model.weights,
+    ...model.stateVariables,
+    ...Object.fromEntries(model.optimizer?.stateVariables() ?? []),
+  }
+  const values = await Promise.all(
+    Object.entries(variables).map(async ([name, variable]) => [name, [...(await variable.data())]]),
+  )
+  return [history, values, await model.evaluatedDynamics?.array(), model.optimizer?.learningRate]
+}
+
+const dense = (model: Stack) =>
+  model
+    .add(new Dense(6, { activation: 'tanh' }))
+    .add(new BatchNorm1d())
+    .add(new Dropout(0.3))
+    .add(new Dense(3, { activation: 'softmax' }))
+
+/** Models that were trained for an epoch, by what they are compiled with. */
+const trainedModels: Readonly<Record<string, (folder: string) => Stack>> = {
+  'loss options, metrics, clipping, evaluators and dynamics': (folder) =>
+    dense(
+      new IBSequential({
+        inputShape: [4],
+        seed: 3,
+        trackDynamics: true,
+        saveDynamics: { dir: join(folder, 'dynamics'), notes: { about: 'saving' } },
+      }),
+    )
+      .compile({
+        optimizer: 'adam',
+        learningRate: 0.02,
+        loss: 'crossEntropy',
+        lossOptions: { labelSmoothing: 0.1, weight: tensor([1, 2, 0.5]) },
+        metrics: ['accuracy', fBeta.streaming({ beta: 2, average: 'macro' }), cohenKappa],
+        clipNorm: 1,
+      })
+      .attachEvaluator(new HSIC({ sigma: 2 }), { every: 2 })
+      .attachEvaluator(new HSIC({ kernel: gaussianKernel({ sigma: [1, 2] }), kernelY: 'delta' }))
+      .attachEvaluator(new Binned({ bins: 4 }), { evaluateOn: 'epoch', samples: 16, initial: true }),
+  'an optimizer with groups of parameters': () =>
+    dense(new Sequential({ inputShape: [4], seed: 4, dtype: 'float64' })).compile({
+      optimizer: new SGD({ learningRate: 0.05, momentum: 0.9, nesterov: true }, [
+        { params: ['layers.0'], learningRate: 0.01 },
+        { params: /bias$/, weightDecay: 0.1 },
+      ]),
+      metrics: [accuracy],
+    }),
+  'a loss of the library as a function': () =>
+    new Sequential({ inputShape: [4], seed: 4 }).add(new Dense(3)).compile({
+      optimizer: 'rmsprop',
+      loss: crossEntropy as Loss,
+      metrics: ['accuracy'],
+      clipValue: 0.5,
+    }) as Stack,
+  'layers that are trained alone': () =>
+    new HSICSequential({ inputShape: [4], seed: 5 })
+      .add(new Dense(5, { activation: 'tanh' }), { criterion: new HSIC({ sigma: 1 }), regularizeCoeff: 3 })
+      .add(new Dense(4, { activation: 'tanh' }))
+      .add(new HSICOutput(3))
+      .compile({
+        criterion: new HSIC({ sigma: 2, variant: 'nHSIC' }),
+        regularizeCoeff: 2,
+        optimizer: 'sgd',
+        momentum: 0,
+        learningRate: 0.01,
+        post: { optimizer: 'adam', metrics: ['accuracy'] },
+      }),
+}
+
+for (const [name, make] of Object.entries(trainedModels)) {
+  test.serial(`training goes on with the same bits after load: ${name}`, async (t) => {
+    await inFolder(async (folder) => {
+      const { x, y } = points(48)
+      const model = make(folder)
+      await fitted(model, x, y, 1)
+      if (model.optimizer !== undefined) model.optimizer.learningRate = 0.007
+      await model.save(join(folder, 'model'))
+      const loaded = await load(join(folder, 'model'))
+      t.deepEqual(loaded.metrics, model.metrics)
+      t.is(loaded.lossName, model.lossName)
+      t.deepEqual(loaded.optimizer?.options, model.optimizer?.options)
+      t.deepEqual(loaded.saveDynamics, model.saveDynamics)
+      t.deepEqual(
+        loaded.evaluators.map(({ name, settings }) => [name, JSON.stringify(settings)]),
+        model.evaluators.map(({ name, settings }) => [name, JSON.stringify(settings)]),
+      )
+      t.deepEqual(await trainedOn(loaded), await trainedOn(model))
+    })
+  })
+}
+
+test('weights that were frozen and unfrozen keep their own state of the optimizer', async (t) => {
+  await inFolder(async (folder) => {
+    const { x, y } = points(48)
+    const model = dense(new Sequential({ inputShape: [4], seed: 1 }))
+    model.freeze('layers.0')
+    model.compile({ optimizer: 'adam', learningRate: 0.05 })
     await model.fit(x, y, { epochs: 1, verbose: false })
-    t.deepEqual(await (await loaded.predict(x)).array(), await (await model.predict(x)).array())
+    model.unfreeze('layers.0')
+    await model.fit(x, y, { epochs: 1, verbose: false })
+    model.freeze('layers.3')
+    await model.save(join(folder, 'model'))
+    const loaded = await load(join(folder, 'model'))
+    for (const one of [model, loaded]) one.unfreeze('layers.3')
+    t.deepEqual(await trainedOn(loaded), await trainedOn(model))
+  })
+})
+
+test.serial('what a file cannot hold of a training is named, with what to do', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'model')
+    class Spread extends Estimator {
+      criterion(x: Tensor, y: Tensor) {
+        return x.std().mul(y.std())
+      }
+    }
+    class Slow extends SGD {}
+    const make = () => dense(new IBSequential({ inputShape: [4], trackDynamics: true }))
+    const { x, y } = points(8)
+    const cases: [Stack, RegExp][] = [
+      [
+        make().compile({
+          loss: function steep(p, q) {
+            return p.sub(q.oneHot(3)).abs().mean()
+          },
+        }),
+        /compile\.loss is the function 'steep'|compile\.loss is .*steep/,
+      ],
+      [
+        make().compile({
+          metrics: [
+            'accuracy',
+            function odd(p) {
+              return p.mean()
+            },
+          ],
+        }),
+        /compile\.metrics\[1\] is .*odd/,
+      ],
+      [make().compile({ optimizer: new Slow() }), /compile\.optimizer is of the class Slow/],
+      [
+        make().compile({ optimizer: new SGD({}, [{ params: () => true, learningRate: 0.1 }]) }),
+        /compile\.optimizer\.groups\[0\]\.params is/,
+      ],
+      [
+        make()
+          .compile()
+          .attachEvaluator(new HSIC({ sigma: 1 }))
+          .attachEvaluator(new KSG(), { evaluateOn: { probe: { x, y } } }),
+        /evaluator 2 \(KSG\) looks at a probe/,
+      ],
+      [
+        make().attachEvaluator(new Spread()),
+        /evaluator 1\.evaluator is of the class Spread.*register\(Spread\)/,
+      ],
+      [
+        make().attachEvaluator(
+          new HSIC({ kernel: { ...gaussianKernel({ sigma: 1 }), shifted: (s) => s.equal() } }),
+        ),
+        /evaluator 1 \(HSIC\)\.evaluator\.options\.kernel is a kernel of your own, 'gaussian'/,
+      ],
+    ]
+    for (const [model, message] of cases) {
+      await model.save(path)
+      const error = await t.throwsAsync(load(path), { instanceOf: DataError, message })
+      t.regex(error?.message ?? '', /load\(path, \{ compile: false \}\)/)
+      const bare = await load(path, { compile: false })
+      t.is(bare.optimizer, undefined)
+      t.deepEqual(
+        await bare.call(tensor([[1, 2, 3, 4]])).array(),
+        await model.call(tensor([[1, 2, 3, 4]])).array(),
+      )
+    }
+    register(Spread)
+    await make().attachEvaluator(new Spread()).save(path)
+    t.true((await load(path)).evaluators[0] instanceof Spread)
   })
 })
 
@@ -334,6 +546,26 @@ test('a file that was tampered with is refused, whatever it describes', async (t
       { ...now, kind: 'Dense' },
       { ...now, arguments: 5 },
       { ...now, arguments: [{ inputShape: [0] }] },
+      { ...now, training: 5 },
+      { ...now, training: { compile: { $optimizer: 3 }, prepared: [], evaluators: [] } },
+      {
+        ...now,
+        training: { compile: { optimizer: { $optimizer: { name: 'x' } } }, prepared: [], evaluators: [] },
+      },
+      {
+        ...now,
+        training: { compile: { loss: { $function: { name: 'toString' } } }, prepared: [], evaluators: [] },
+      },
+      { ...now, training: { compile: { $tensor: {} }, prepared: [], evaluators: [] } },
+      { ...now, training: { compile: {}, prepared: [], evaluators: [{ options: {} }] } },
+      {
+        ...now,
+        training: {
+          compile: { metrics: [{ $metric: { function: 'constructor' } }] },
+          prepared: [],
+          evaluators: [],
+        },
+      },
     ]
     for (const description of wrong) {
       await writeSafetensors(`${path}.safetensors`, tensors, {

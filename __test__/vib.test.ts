@@ -17,6 +17,7 @@ import {
   type Network,
   normal,
   Sequential,
+  SGD,
   ShapeError,
   StateError,
   type Tensor,
@@ -208,4 +209,21 @@ test('faults are said before anything is trained', async (t) => {
   await t.throwsAsync(() => vib().fitDataset(clusters()), { instanceOf: StateError })
   const wrong = new ArrayDataset([[0, 1]], Int32Array.of(3), { classes: 4 })
   await t.throwsAsync(() => vib().compile().fitDataset(wrong), { instanceOf: DataError, message: /3/ })
+})
+
+test('Adam has the rate of the paper, other optimizers that of compile', (t) => {
+  const rateOf = (options?: Parameters<VIB['compile']>[0]) =>
+    Object.values(vib().compile(options).task.optimizers ?? {})[0]?.learningRate
+  t.is(rateOf(), 1e-4)
+  t.is(rateOf({ optimizer: 'Adam' }), 1e-4)
+  t.is(rateOf({ optimizer: 'sgd' }), 1e-3)
+  t.is(rateOf({ optimizer: 'adamw' }), 1e-3)
+  t.is(rateOf({ optimizer: 'sgd', learningRate: 0.2 }), 0.2)
+  // An instance has its own rate, and stays its owner's when another one follows.
+  using own = new SGD({ learningRate: 0.3 })
+  const model = vib().compile({ optimizer: own })
+  t.is(Object.values(model.task.optimizers ?? {})[0], own)
+  model.compile()
+  own.learningRate = 0.1
+  t.is(own.learningRate, 0.1)
 })

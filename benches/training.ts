@@ -22,12 +22,21 @@ export async function trainer(model: Network, source: BatchSource, classes: numb
   const compiled = compiledOf(model, 'fit')
   const { layers, outputShape } = outlineOf(model)
   const targets = new TargetRule(compiled, outputShape)
-  const feed = feedOf(source, { inputShape: model.inputShape, dtype: model.dtype, targets })
+  const { device, inputShape, dtype } = model
+  const feed = feedOf(source, { device, inputShape, dtype, targets })
   await feed.prepare()
   const task = new SupervisedTask(model, { layers, classes }, 'fit')
   task.prepare()
   const { rng } = model.trainingState.record
-  const setup = { task, feed, meter: new Meter(), rng, scalars: [], allowUnused: false, needsLoss: false }
+  const setup = {
+    task,
+    feed,
+    meter: new Meter(device),
+    rng,
+    scalars: [],
+    allowUnused: false,
+    needsLoss: false,
+  }
   const { evaluators, trackDynamics: dynamics } = model
   const run = trainingStep(setup, { evaluators, dynamics, logs: true, segment: false })
   return {
@@ -70,7 +79,9 @@ export async function stepsOn(model: Network, x: Tensor, y: Tensor, classes: num
  */
 export function stepsOfTask(task: Task<Batch>, rng: Variable, x: Tensor, y: Tensor): Iteration {
   const batch = { x, y }
-  const setup = { task, feed: treeFeedOf([batch]), meter: new Meter(), rng, scalars: [], allowUnused: false }
+  const { device } = rng
+  const feed = treeFeedOf([batch], device)
+  const setup = { task, feed, meter: new Meter(device), rng, scalars: [], allowUnused: false }
   const options = { evaluators: [], dynamics: false, logs: true, segment: false }
   const run = trainingStep({ ...setup, needsLoss: false }, options)
   return async () => {

@@ -27,7 +27,7 @@ const functions: FunctionTable = {
     () => [
       [numbers(1, 1), numbers(1, 2)],
       new hg.DistanceCorrelation(),
-      { resamples: 3, level: 0.9, seed: 1, bca: true },
+      { resamples: 3, level: 0.9, seed: 1, bca: true, signal: new AbortController().signal },
     ],
     () => [
       [runs(1)],
@@ -58,7 +58,7 @@ const functions: FunctionTable = {
     numbers(1, 1),
     numbers(1, 2),
     new hg.DistanceCorrelation(),
-    { rounds: 3, level: 0.9, seed: 1 },
+    { rounds: 3, level: 0.9, seed: 1, signal: new AbortController().signal },
   ],
   interactionInformation: () => [
     classes(),
@@ -89,7 +89,7 @@ const functions: FunctionTable = {
       numbers(1, 1),
       numbers(1, 2),
       new hg.HSIC({ sigma: 1 }),
-      { permutations: 3, alternative: 'twoSided', seed: 1 },
+      { permutations: 3, alternative: 'twoSided', seed: 1, signal: new AbortController().signal },
     ],
     () => [runs(1), runs(2), (x: hg.Tensor, y: hg.Tensor) => x.mul(y).sum(), { orders: [[4, 3, 2, 1, 0]] }],
   ],

@@ -1,7 +1,15 @@
 /** Sampling error of a statistic. */
 import { ArgumentError, DataError, describe } from '../core/errors.js'
-import { between, type Checks, checkOptions, flag, isList, whole } from '../core/options.js'
-import { type SampleData, samplesFrom } from '../estimators/data.js'
+import {
+  signal as anySignal,
+  between,
+  type Checks,
+  checkOptions,
+  flag,
+  isList,
+  whole,
+} from '../core/options.js'
+import { releaseSamples, type SampleData, samplesFrom } from '../estimators/data.js'
 import type { Tensor } from '../ops/tensor.js'
 import { deviationOf, meanOf, normalBelow, normalQuantile, quantileOf } from './distributions.js'
 import { sameCount } from './read.js'
@@ -28,6 +36,8 @@ export interface BootstrapOptions {
   bca?: boolean
   /** Row indices of each resample, instead of random ones. */
   indices?: Rounds
+  /** Ends the resamples early; the promise rejects with its reason. */
+  signal?: AbortSignal
 }
 
 const checks: Checks<BootstrapOptions> = {
@@ -36,6 +46,7 @@ const checks: Checks<BootstrapOptions> = {
   seed: whole(0),
   bca: flag,
   indices: roundsCheck,
+  signal: anySignal,
 }
 
 /** Lower and upper bound. */
@@ -73,7 +84,7 @@ export interface Bootstrap {
  * @param data arguments of the statistic, each n samples
  * @param statistic an estimator (of two arguments), or a function from tensors to a scalar
  * @throws ArgumentError for another type of statistic; ShapeError for different numbers of samples; NumericalError if a resample has no
- *   value
+ *   value; the reason of `signal` if it is aborted
  */
 export async function bootstrap(
   data: readonly SampleData[],
@@ -81,16 +92,31 @@ export async function bootstrap(
   options: BootstrapOptions = {},
 ): Promise<Bootstrap> {
   const given = checkOptions('bootstrap', options, checks)
-  const { level = 0.95, seed = 0, bca = true } = given
   checkStatistic('bootstrap', statistic)
   if (!isList(data) || data.length === 0) {
     throw new ArgumentError(
       `bootstrap: data is ${describe(data)}, expected an array of the arguments of the statistic`,
     )
   }
+  const parts = Array.from(data)
   const samples: Tensor[] = []
-  for (const [i, part] of Array.from(data).entries())
-    samples.push(await samplesFrom(`bootstrap: data[${i}]`, part))
+  try {
+    for (const [i, part] of parts.entries()) {
+      samples.push(await samplesFrom(`bootstrap: data[${i}]`, part))
+    }
+    return await resampled(samples, statistic, given)
+  } finally {
+    for (const [i, part] of samples.entries()) releaseSamples(part, parts[i] as SampleData)
+  }
+}
+
+/** The bootstrap of samples that were read. */
+async function resampled(
+  samples: readonly Tensor[],
+  statistic: Statistic,
+  given: BootstrapOptions,
+): Promise<Bootstrap> {
+  const { level = 0.95, seed = 0, bca = true, signal } = given
   const n = sameCount('bootstrap', ...samples)
   if (n < 2) throw new DataError(`bootstrap: needs at least 2 samples, received ${n}`)
   const indices = given.indices && checkRounds('bootstrap: indices', given.indices, n, false)
@@ -100,8 +126,11 @@ export async function bootstrap(
   try {
     const all = Int32Array.from({ length: n }, (_, i) => i)
     const [value] = (await valuesOf('bootstrap', 1, () => values.of(all))) as unknown as [number]
-    const found = await valuesOf('bootstrap', count, (b) =>
-      indices === undefined ? values.drawn(b) : values.of(indices[b] as Int32Array),
+    const found = await valuesOf(
+      'bootstrap',
+      count,
+      (b) => (indices === undefined ? values.drawn(b) : values.of(indices[b] as Int32Array)),
+      signal,
     )
     const sorted = found.slice().sort()
     const ends = (low: number, high: number): Interval => [quantileOf(sorted, low), quantileOf(sorted, high)]
@@ -115,7 +144,7 @@ export async function bootstrap(
       basic: [2 * value - percentile[1], 2 * value - percentile[0]] as const,
     }
     if (!bca) return common
-    const left = await valuesOf('bootstrap', n, (i) => values.of(all.filter((row) => row !== i)))
+    const left = await valuesOf('bootstrap', n, (i) => values.of(all.filter((row) => row !== i)), signal)
     const acceleration = accelerationOf(left)
     const z0 = normalQuantile(sharesBelow(found, value))
     const corrected = (p: number) => {

@@ -1,10 +1,10 @@
 /** Standard error for estimators that copied samples would bias. */
-import { between, type Checks, checkOptions, elsewhere, whole } from '../core/options.js'
+import { signal as anySignal, between, type Checks, checkOptions, whole } from '../core/options.js'
 import { inTurns } from '../core/turns.js'
-import { type SampleData, samplesFrom } from '../estimators/data.js'
+import { releaseSamples, type SampleData, samplesFrom } from '../estimators/data.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { HostRandom } from '../ops/random.js'
-import { tensor } from '../ops/tensor.js'
+import { type Tensor, tensor } from '../ops/tensor.js'
 import type { Interval } from './bootstrap.js'
 import { deviationOf, normalQuantile } from './distributions.js'
 import { sameCount } from './read.js'
@@ -17,6 +17,7 @@ export interface HalfJackknifeOptions {
   level?: number
   /** Seed of the halves. Default 0. */
   seed?: number
+  /** Ends the rounds early; the promise rejects with its reason. */
   signal?: AbortSignal
 }
 
@@ -24,7 +25,7 @@ const checks: Checks<HalfJackknifeOptions> = {
   rounds: whole(2, 1e6),
   level: between(0, 1, 'both'),
   seed: whole(0),
-  signal: elsewhere(),
+  signal: anySignal,
 }
 
 /** Result of {@link halfJackknife}. */
@@ -55,10 +56,29 @@ export async function halfJackknife(
   options: HalfJackknifeOptions = {},
 ): Promise<HalfJackknife> {
   const name = 'halfJackknife'
-  const { rounds = 100, level = 0.95, seed = 0, signal } = checkOptions(name, options, checks)
+  const given = checkOptions(name, options, checks)
   checkEstimator(`${name}: estimator`, estimator)
   const a = await samplesFrom(`${name}: x`, x)
-  const b = await samplesFrom(`${name}: y`, y)
+  try {
+    const b = await samplesFrom(`${name}: y`, y)
+    try {
+      return await ofHalves(name, a, b, estimator, given)
+    } finally {
+      releaseSamples(b, y)
+    }
+  } finally {
+    releaseSamples(a, x)
+  }
+}
+
+/** Estimates of halves of samples that were read. */
+async function ofHalves(
+  name: string,
+  a: Tensor,
+  b: Tensor,
+  estimator: Estimator,
+  { rounds = 100, level = 0.95, seed = 0, signal }: HalfJackknifeOptions,
+): Promise<HalfJackknife> {
   const n = sameCount(name, a, b)
   const value = await estimator.estimate(a, b)
   const random = new HostRandom(seed)

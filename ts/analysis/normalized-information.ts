@@ -1,9 +1,9 @@
 /** Mutual information of numbers, normalized by entropies. */
 import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
 import type { SampleData } from '../estimators/data.js'
-import { standardized } from '../estimators/gaussian.js'
 import { checkApart, distanceToKth, psiOf } from '../estimators/nearest.js'
 import { digammaOf } from '../estimators/special.js'
+import { standardized } from '../estimators/standardized.js'
 import { concat } from '../ops/index.js'
 import { full, type Tensor } from '../ops/tensor.js'
 import { rowsFrom, sameCount, scalarsOf } from './read.js'

@@ -3,9 +3,9 @@
 import { isFloat } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
 import { evaluate, tidy } from '../core/memory.js'
-import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
+import { signal as anySignal, type Checks, checkOptions, oneOf, whole } from '../core/options.js'
 import { adviseOnCopies } from '../estimators/copies.js'
-import { type SampleData, samplesFrom } from '../estimators/data.js'
+import { releaseSamples, type SampleData, samplesFrom } from '../estimators/data.js'
 import { HSIC } from '../estimators/hsic.js'
 import { medianSigma, type Sigma } from '../estimators/kernels.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -33,6 +33,8 @@ export interface PermutationTestOptions {
   seed?: number
   /** Row indices of y in each shuffle, instead of random ones. */
   orders?: Rounds
+  /** Ends the test early; the promise rejects with its reason. */
+  signal?: AbortSignal
 }
 
 const checks: Checks<PermutationTestOptions> = {
@@ -40,6 +42,7 @@ const checks: Checks<PermutationTestOptions> = {
   alternative: oneOf('greater', 'less', 'twoSided'),
   seed: whole(0),
   orders: roundsCheck,
+  signal: anySignal,
 }
 
 /** Result of {@link permutationTest}. */
@@ -70,7 +73,7 @@ export interface PermutationTest {
  * @param y the same draws
  * @param statistic an estimator, or a function from two tensors to a scalar
  * @throws ArgumentError for another type of statistic; ShapeError for different numbers of samples; NumericalError if a shuffle has no
- *   value
+ *   value; the reason of `signal` if it is aborted
  */
 export async function permutationTest(
   x: SampleData,
@@ -80,9 +83,29 @@ export async function permutationTest(
 ): Promise<PermutationTest> {
   const name = 'permutationTest'
   const given = checkOptions(name, options, checks)
-  const { alternative = 'greater', seed = 0 } = given
   checkStatistic(name, statistic)
-  const [a, b] = [await samplesFrom(`${name}: x`, x), await samplesFrom(`${name}: y`, y)]
+  const a = await samplesFrom(`${name}: x`, x)
+  try {
+    const b = await samplesFrom(`${name}: y`, y)
+    try {
+      return await tested(name, a, b, statistic, given)
+    } finally {
+      releaseSamples(b, y)
+    }
+  } finally {
+    releaseSamples(a, x)
+  }
+}
+
+/** The test of samples that were read. */
+async function tested(
+  name: string,
+  a: Tensor,
+  b: Tensor,
+  statistic: Statistic,
+  given: PermutationTestOptions,
+): Promise<PermutationTest> {
+  const { alternative = 'greater', seed = 0, signal } = given
   const n = sameCount(name, a, b)
   if (n < 2) throw new DataError(`${name}: needs at least 2 samples, received ${n}`)
   const orders = given.orders && checkRounds(`${name}: orders`, given.orders, n, true)
@@ -92,8 +115,11 @@ export async function permutationTest(
   try {
     const all = Int32Array.from({ length: n }, (_, i) => i)
     const [value] = (await valuesOf(name, 1, () => values.of(all))) as unknown as [number]
-    const nullValues = await valuesOf(name, shuffles, (round) =>
-      orders === undefined ? values.drawn(round) : values.of(orders[round] as Int32Array),
+    const nullValues = await valuesOf(
+      name,
+      shuffles,
+      (round) => (orders === undefined ? values.drawn(round) : values.of(orders[round] as Int32Array)),
+      signal,
     )
     const margin = 1e-12 * Math.abs(value)
     const above = nullValues.reduce((sum, one) => sum + Number(one >= value - margin), 0)

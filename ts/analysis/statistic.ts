@@ -1,7 +1,7 @@
 /** Evaluation of a statistic on many resamples or shuffles. */
 import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../core/errors.js'
 import { jit } from '../core/jit.js'
-import { tidy } from '../core/memory.js'
+import { evaluate, tidy } from '../core/memory.js'
 import { type Check, isInstance, isList } from '../core/options.js'
 import { Estimator } from '../estimators/estimator.js'
 import { foldIn, key, permutation, uniform } from '../ops/random.js'
@@ -81,7 +81,7 @@ export function repeated(
   seed: number,
 ): Repeated {
   const rowsOf = (round: Tensor) => draw(foldIn(key(seed), round))
-  const one = (value: number) => tensor(Int32Array.of(value)).reshape([])
+  const one = (value: number) => tidy(() => tensor(Int32Array.of(value)).reshape([]))
   if (statistic instanceof Estimator && !statistic.isLazy) {
     const estimated = async (rows: Tensor) => {
       const [x, y] = tidy(() => pick(rows)) as [Tensor, Tensor]
@@ -93,8 +93,15 @@ export function repeated(
       }
     }
     return {
-      of: (rows) => estimated(tensor(rows)),
-      drawn: async (round) => estimated(tensor((await rowsOf(one(round)).data()) as Int32Array)),
+      of: async (rows) => {
+        using order = tensor(rows)
+        return estimated(order)
+      },
+      drawn: async (round) => {
+        using order = tidy(() => rowsOf(one(round)))
+        await evaluate(order)
+        return estimated(order)
+      },
       dispose: () => {},
     }
   }
@@ -146,14 +153,22 @@ export const withReplacement = (n: number) => (from: Tensor) =>
 /** Rows in random order, int32 `[n]`. */
 export const inAnyOrder = (n: number) => (from: Tensor) => permutation(from, n)
 
-/** Values of all rounds; throws NumericalError if one is not finite. */
+/**
+ * Values of all rounds.
+ *
+ * @throws NumericalError if a value is not finite; the reason of `signal` if it is aborted
+ */
 export async function valuesOf(
   name: string,
   count: number,
   round: (b: number) => Promise<number>,
+  signal?: AbortSignal,
 ): Promise<Float64Array> {
   const values = new Float64Array(count)
-  for (let b = 0; b < count; b++) values[b] = await round(b)
+  for (let b = 0; b < count; b++) {
+    signal?.throwIfAborted()
+    values[b] = await round(b)
+  }
   const bad = values.findIndex((value) => !Number.isFinite(value))
   if (bad < 0) return values
   throw new NumericalError(

@@ -1,8 +1,9 @@
 /** The commands of `hyperglow`, with their options and help. Each loads what it needs when it is called. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { wrapped } from '../core/text-table.js'
 import { version } from '../core/version.js'
 import { exitCodeOf, exitCodes, Interrupted, interruptSignal, plainWarnings, quietPipes } from './failures.js'
-import { Terminal } from './terminal.js'
+import { helpWidth, Terminal } from './terminal.js'
 
 /** What the action of a command is told besides its arguments. */
 type Act<O> = (args: string[], options: O, terminal: Terminal, signal: AbortSignal) => unknown
@@ -41,8 +42,7 @@ const ends = [
 ]
 
 const estimatorHelp = `
-Estimators are written name:option=value,option=value with the names of createEstimator: auto, binned:bins=30,range=data,
-binned:binSize=0.07, kde:v=0.01, ksg:k=3, gaussianCopula, edge, hsic:sigma=5, cka and others (docs/estimators.md).`
+Estimators are written name:option=value,option=value with the names of createEstimator: auto, binned:bins=30,range=data, binned:binSize=0.07, kde:v=0.01, ksg:k=3, gaussianCopula, edge, hsic:sigma=5, cka and others (docs/estimators.md).`
 
 /** Runs the command line; resolves to the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -53,10 +53,11 @@ export async function run(args: readonly string[]): Promise<number> {
     .version(version, '-V, --version')
     .showSuggestionAfterError()
     .exitOverride()
-    .configureHelp({ showGlobalOptions: false })
+    .configureHelp({ showGlobalOptions: false, minWidthToWrap: 20 })
+    .configureOutput({ getOutHelpWidth: helpWidth, getErrHelpWidth: helpWidth })
     .addHelpText(
       'after',
-      `
+      helpText(`
 Examples:
   hyperglow demo                                          what comes out, in seconds
   hyperglow recorder pytorch > recorder.py                a program that writes activations
@@ -64,7 +65,7 @@ Examples:
   hyperglow plane dump --estimator kde:v=0.01 --out figures
   hyperglow mi x.npy y.npy --bootstrap --permutations
 
-Exit codes: 0 done, 1 the data cannot be measured or a file not be written, 2 wrong usage, 130 interrupted.`,
+Exit codes: 0 done, 1 the data cannot be measured or a file not be written, 2 wrong usage, 130 interrupted.`),
     )
   for (const define of [inspect, plane, mi, cka, test, plot, recorder, demo, devices]) define(program)
   try {
@@ -74,6 +75,15 @@ Exit codes: 0 done, 1 the data cannot be measured or a file not be written, 2 wr
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
     return exitCodeOf(error)
   }
+}
+
+/** Help below the options: prose is broken between words; examples, which are indented, are whole for who copies them. */
+function helpText(text: string): string {
+  const width = helpWidth()
+  return text
+    .split('\n')
+    .map((line) => (line.startsWith(' ') ? line : wrapped(line, width)))
+    .join('\n')
 }
 
 /** A command with its options and its examples. */
@@ -87,7 +97,7 @@ function command<O extends { json?: boolean }>(
 ): void {
   const made = program.command(usage).description(about).exitOverride().showSuggestionAfterError()
   for (const option of [...options, json]) made.addOption(option)
-  made.addHelpText('after', help)
+  made.addHelpText('after', helpText(help))
   made.action(async (...given: unknown[]) => {
     const options = given.at(-2) as O
     const args = given.slice(0, -2).flat() as string[]
@@ -107,8 +117,7 @@ function inspect(program: Command): void {
     'say what a dump of activations holds, before anything is measured',
     ends,
     `
-A dump is a folder or a file: folders are runs, a number in a name is the epoch, files or the keys in them are layers; x*, y* and
-labels* are the input samples and the labels. Read are .npy, .npz, .safetensors, .csv, .pt and .pth (never executed), and Zarr.
+A dump is a folder or a file: folders are runs, a number in a name is the epoch, files or the keys in them are layers; x*, y* and labels* are the input samples and the labels. Read are .npy, .npz, .safetensors, .csv, .pt and .pth (never executed), and Zarr.
 
 Examples:
   hyperglow inspect dump

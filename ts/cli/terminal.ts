@@ -1,5 +1,6 @@
 /** What the command line writes: results to standard output, everything else to standard error. */
 import { performance } from 'node:perf_hooks'
+import { type TextTableOptions, textTable, wrapped } from '../core/text-table.js'
 import { barLine } from '../train/progress/bar.js'
 import { canRedraw, hideCursor, wipeLine } from '../train/progress/terminal.js'
 
@@ -26,9 +27,36 @@ export class Terminal {
     return this.#isJson
   }
 
+  /** Characters in a line of the result; without end where that is no terminal and `COLUMNS` says nothing. */
+  get width(): number {
+    return lineWidth()
+  }
+
   /** Text of the result, of ASCII where standard output is no terminal; nothing where it is JSON. */
   print(text: string): void {
     if (!this.#isJson) process.stdout.write(`${process.stdout.isTTY ? text : ascii(text)}\n`)
+  }
+
+  /** Text whose lines are broken between words where they are longer than those of the terminal. */
+  prose(text: string): void {
+    this.print(wrapped(text, this.width))
+  }
+
+  /** Aligned columns, in blocks where they are wider than the terminal. */
+  table(rows: readonly (readonly string[])[], options: Omit<TextTableOptions, 'width'> = {}): void {
+    this.print(textTable(rows, { ...options, width: this.width }))
+  }
+
+  /** Names and what there is to say of them. */
+  facts(rows: readonly (readonly [name: string, value: string])[]): void {
+    const indent = Math.max(...rows.map(([name]) => name.length)) + 2
+    const lines = rows.map(([name, value]) => wrapped(name.padEnd(indent) + value, this.width, indent))
+    this.print(lines.join('\n'))
+  }
+
+  /** The files that were written. */
+  written(files: readonly string[]): void {
+    if (files.length > 0) this.print(`\nWritten: ${files.join('\n         ')}`)
   }
 
   /** The result as one JSON object, where that was asked for. NaN and infinite numbers are null. */
@@ -39,7 +67,7 @@ export class Terminal {
   /** What to know before the numbers are believed: below the result, or in the JSON object by its own key. */
   notes(notes: readonly string[]): void {
     if (this.#isJson || notes.length === 0) return
-    this.print(`\nNotes\n${notes.map((note) => `- ${note}`).join('\n')}`)
+    this.print(`\nNotes\n${notes.map((note) => wrapped(`- ${note}`, this.width, 2)).join('\n')}`)
   }
 
   /** A bar on standard error, with rate and remaining time; nothing where that is no terminal. */
@@ -75,47 +103,21 @@ export function shownNumber(value: number | null): string {
 
 /** Names of a mean and its error, and each value with its error, by signs of ASCII that are as wide. */
 function ascii(text: string): string {
-  return text.replaceAll('mean \u00b1 standard error', 'mean +- standard error').replaceAll(' \u00b1 ', '+/-')
+  return text.replaceAll('mean \u00b1', 'mean +-').replaceAll(' \u00b1 ', '+/-').replaceAll('\u00b1', '+-')
 }
 
-/** Characters in a line of standard output; without an end where that is no terminal. */
-const lineWidth = () => (process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY)
+/** Characters in a line of help where nothing tells how many there are. */
+const usualWidth = 80
 
-const gap = 2
+/** Characters in a line of standard output: what COLUMNS says, those of the terminal, or without end. */
+function lineWidth(): number {
+  const told = Number(process.env.COLUMNS)
+  if (Number.isSafeInteger(told) && told > 0) return told
+  return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
+}
 
-/**
- * Aligned columns. Where a table is wider than the terminal its columns are in blocks below each other, each behind the columns that tell what a row is.
- *
- * @param right columns that are set to the right; @param keys how many columns at the start tell what a row is
- */
-export function columns(
-  rows: readonly (readonly string[])[],
-  right: readonly number[] = [],
-  keys = 1,
-): string {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => [...(row[i] ?? '')].length)))
-  const widthOf = (shown: readonly number[]) =>
-    shown.reduce((sum, i) => sum + (widths[i] as number) + gap, -gap)
-  const first = Array.from({ length: Math.min(keys, widths.length) }, (_, i) => i)
-  const blocks: number[][] = []
-  for (let i = first.length; i < widths.length; i++) {
-    const last = blocks.at(-1)
-    if (last !== undefined && widthOf([...last, i]) <= lineWidth()) last.push(i)
-    else blocks.push([...first, i])
-  }
-  const cellOf = (row: readonly string[], i: number) => {
-    const cell = row[i] ?? ''
-    const space = ' '.repeat((widths[i] as number) - [...cell].length)
-    return right.includes(i) ? space + cell : cell + space
-  }
-  const blockOf = (shown: readonly number[]) =>
-    rows
-      .map((row) =>
-        shown
-          .map((i) => cellOf(row, i))
-          .join(' '.repeat(gap))
-          .trimEnd(),
-      )
-      .join('\n')
-  return (blocks.length === 0 ? [first] : blocks).map(blockOf).join('\n\n')
+/** Characters in a line of help. */
+export function helpWidth(): number {
+  const width = lineWidth()
+  return Number.isFinite(width) ? width : usualWidth
 }

@@ -142,6 +142,18 @@ export function tensor(data: NestedInput | ArrayData, options: TensorOptions = {
 }
 
 /**
+ * A tensor of numbers that belong to a formula: as what is made of nothing, it goes wherever it is used.
+ *
+ * @param values are copied; @param shape default one axis
+ */
+export function literal(values: TypedArray, shape: Shape = [values.length]): Tensor {
+  const dtype = dtypeOfArray(values)
+  const extents = [...shape]
+  const id = native.source(values, dtypeCode(dtype), extents)
+  return Tensor.own(id, Object.freeze(extents), dtype)
+}
+
+/**
  * Like {@link tensor} of nested data without a shape of their own, but many numbers are converted in pieces, so that the event loop goes on in between; nobody may
  * change the data meanwhile.
  *

@@ -64,16 +64,10 @@ export function deviceNumber(op: string, device: DeviceRequest | undefined): num
 }
 
 /**
- * The default device, where it is what was asked for: models and estimators compute on no other.
+ * The name of the device asked for, by default that of the default device.
  *
- * @throws {DeviceError} for another device, and where there is none of this name
+ * @throws {DeviceError} where there is none of this name
  */
-export function onlyDefault(what: string, device: DeviceRequest | undefined): Device {
-  const name = nameOfDevice(deviceNumber(what, device))
-  const here = defaultDevice()
-  if (name === here) return here
-  throw new DeviceError(
-    `${what}: device "${name}" was asked for, but the default device is "${here}", and it computes on that; ` +
-      `make "${name}" the default one: HYPERGLOW_DEVICE=${name}`,
-  )
+export function deviceNamed(op: string, device: DeviceRequest | undefined): Device {
+  return nameOfDevice(deviceNumber(op, device))
 }

@@ -9,7 +9,7 @@ import { dtypeOfArray } from './nested.js'
 import { closeScope, noteEvaluation, openScope, watch } from './registry.js'
 import { atCallSite, countTrace, evaluated, isTracing, Tensor } from './tensor.js'
 import { type Leaf, leafValue, type MapTree, type TreeStructure, treeFlatten } from './tree.js'
-import { Variable } from './variable.js'
+import { countMoves, Variable } from './variable.js'
 
 /** What a compiled function takes in place of a tree of tensors. */
 export type JitArgument<T> = MapTree<T, Tensor | Variable | number | TypedArray>
@@ -152,7 +152,7 @@ export function rehearse<Args extends readonly object[], Result>(
  * axis; both are copied at the call. Variables may be arguments, or be read and assigned inside. Other tensors used inside are constants of the program. The function runs while
  * it is traced only: side effects other than assignments happen once, and values cannot be read inside.
  *
- * A compiled function runs on one device: that of its arguments and of the Variables it uses.
+ * A compiled function runs on one device: that of its arguments and of the Variables it uses. Where Variables have moved it is traced anew.
  *
  * @param f synchronous, of trees of Tensors; returns a tree of Tensors
  */
@@ -165,7 +165,12 @@ export function jit<Args extends readonly object[], Result>(
   const programs = new Map<string, Program>()
   let disposed = false
 
+  let moves = countMoves()
+
   const find = (structure: TreeStructure<Args>, values: readonly Value[]): Program => {
+    // Programs of before a move would run on the device that a Variable has left.
+    if (moves !== countMoves()) releaseAll(programs)
+    moves = countMoves()
     const kind = isDivided()
       ? (x: Value) => `${x.dtype}${x.shape.join()}${x instanceof Tensor ? x.device : ''}`
       : (x: Value) => `${x.dtype}${x.shape.join()}`

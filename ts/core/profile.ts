@@ -4,6 +4,7 @@ import { native } from './native.js'
 import { type Checks, callable, checkOptions, checkValue, whole } from './options.js'
 import { evaluated } from './tensor.js'
 import { tensorsIn } from './tensors-in.js'
+import { textTable } from './text-table.js'
 
 /** Options of {@link profile}. */
 export interface ProfileOptions {
@@ -159,18 +160,12 @@ function table({ plans, milliseconds, bytes }: Omit<Profile<unknown>, 'result'>,
       step.flops === undefined ? '' : (step.flops / step.milliseconds / 1e6).toFixed(1),
       step.scope === '' ? step.what : `${step.what}  [${step.scope}]`,
     ])
-  const cells = [heading, ...rows]
-  const widths = heading.map((_, column) => Math.max(...cells.map((row) => (row[column] as string).length)))
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, column) => (column === row.length - 1 ? cell : cell.padStart(widths[column] as number)))
-      .join('  ')
   const spent = sum(plans.map((plan) => plan.runs * plan.milliseconds))
   const rest = lines.slice(shown)
   const more = `${rest.length} more steps, ${percent(sum(rest.map(({ step }) => step.share)))}`
   return [
     `${counted(calls, 'call')}, ${milliseconds.toFixed(2)} ms; ${counted(plans.length, 'plan')}, ${spent.toFixed(2)} ms, ${readable(bytes)} read and written`,
-    ...(rows.length > 0 ? cells.map(line) : []),
+    ...(rows.length > 0 ? [textTable([heading, ...rows], { left: [heading.length - 1] })] : []),
     ...(rest.length > 0 ? [more] : []),
   ].join('\n')
 }

@@ -1,13 +1,21 @@
 /** Slots that hold the state of a program: weights, statistics, counters. */
 import { type Device, type DeviceRequest, deviceNumber, nameOfDevice } from './devices.js'
 import { type DType, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
-import { ArgumentError, DisposedError, DTypeError, describe, ShapeError, StateError } from './errors.js'
+import {
+  ArgumentError,
+  DeviceError,
+  DisposedError,
+  DTypeError,
+  describe,
+  ShapeError,
+  StateError,
+} from './errors.js'
 import { native } from './native.js'
 import { noteAssigned } from './observer.js'
 import { type Checks, checkOptions, elsewhere, flag, text } from './options.js'
 import { watch } from './registry.js'
 import { constant } from './scalars.js'
-import { recognizeVariables, Tensor } from './tensor.js'
+import { evaluated, isTracing, recognizeVariables, Tensor } from './tensor.js'
 
 /** What a {@link Variable} can be told. */
 export interface VariableOptions {
@@ -15,7 +23,7 @@ export interface VariableOptions {
   name?: string
   /** Whether optimizers may change it; default true. */
   trainable?: boolean
-  /** Where it lives, for good; by default where its first value is. */
+  /** Where it lives, until {@link Variable.to} moves it; by default where its first value is. */
   device?: DeviceRequest
 }
 
@@ -25,6 +33,13 @@ const checks: Checks<VariableOptions> = { name: text, trainable: flag, device: e
 const whyNoClone = () => 'a Variable has no values to clone until it is read: clone those, await v.data()'
 
 const substitutes = new Map<Variable, Tensor>()
+
+let moves = 0
+
+/** How often Variables were moved: a compiled function is of the devices that Variables had when it was traced. */
+export function countMoves(): number {
+  return moves
+}
 
 /** Runs `f` while Variables read as the given tensors, unless `f` assigns them. So derivatives see such reads. */
 export function withValues<T>(values: ReadonlyMap<Variable, Tensor>, f: () => T): T {
@@ -58,7 +73,8 @@ export class Variable {
   readonly shape: Shape
   /** The type of the elements, which never changes. */
   readonly dtype: DType
-  readonly #slot: { id: number; released: boolean }
+  /** `before` counts the assignments before it was moved. */
+  readonly #slot: { id: number; released: boolean; before: number }
 
   /** Tells Variables by what only they have; see the same of Tensor. */
   static [Symbol.hasInstance](value: unknown): value is Variable {
@@ -77,7 +93,7 @@ export class Variable {
     this.trainable = trainable
     this.shape = initial.shape
     this.dtype = initial.dtype
-    const slot = { id: native.variableNew(initial.id, number), released: false }
+    const slot = { id: native.variableNew(initial.id, number), released: false, before: 0 }
     this.#slot = slot
     watch(this, slot, release)
   }
@@ -89,7 +105,7 @@ export class Variable {
     )
   }
 
-  /** Where it lives, which never changes. */
+  /** Where it lives. */
   get device(): Device {
     return nameOfDevice(native.variableDevice(this.#id))
   }
@@ -115,7 +131,7 @@ export class Variable {
 
   /** How often it was assigned; what a failed run would have assigned does not count. */
   get version(): number {
-    return native.variableVersion(this.#id)
+    return this.#slot.before + native.variableVersion(this.#id)
   }
 
   /**
@@ -151,6 +167,60 @@ export class Variable {
     }
     native.variableAssign(id, value.id)
     substitutes.delete(this)
+  }
+
+  /**
+   * Moves it to another device. Tensors that were read before stay where they are, and functions that `jit` compiled are traced anew.
+   *
+   *     await w.to('reference')
+   *
+   * @returns this Variable, when its value is there and the memory elsewhere is released
+   * @throws {DeviceError} (rejects) where there is no such device, or no memory on it; nothing is changed then
+   */
+  async to(device: DeviceRequest): Promise<this> {
+    await Variable.move(`Variable "${this.name}": to`, [this], device)
+    return this
+  }
+
+  /**
+   * Moves Variables as {@link Variable.to} does, all or none.
+   *
+   * @internal
+   */
+  static async move(what: string, variables: Iterable<Variable>, device: DeviceRequest): Promise<void> {
+    if (isTracing()) {
+      throw new DeviceError(
+        `${what}: a Variable was to move to "${device}" while a function is being compiled, which runs on one device; move it before the function is called`,
+      )
+    }
+    const number = deviceNumber(what, device)
+    const moving = [...new Set(variables)].filter((one) => native.variableDevice(one.#id) !== number)
+    const copies = new Map<Variable, { version: number; copy: Tensor }>()
+    try {
+      // What is assigned while a copy is under way is copied again.
+      for (let stale = moving; stale.length > 0; ) {
+        const ids = stale.map((one) => {
+          copies.get(one)?.copy.dispose()
+          using value = one.value
+          const copy = Tensor.own(native.to(value.id, number))
+          copies.set(one, { version: one.version, copy })
+          return copy.id
+        })
+        await evaluated(ids, Variable.move)
+        stale = moving.filter((one) => !one.isDisposed && one.version !== copies.get(one)?.version)
+      }
+      for (const [one, { version, copy }] of copies) {
+        if (one.isDisposed) continue
+        const slot = one.#slot
+        const before = slot.id
+        slot.id = native.variableNew(copy.id, number)
+        slot.before = version
+        native.variableRelease(before)
+      }
+      if (copies.size > 0) moves++
+    } finally {
+      for (const { copy } of copies.values()) copy.dispose()
+    }
   }
 
   /** The current values, see {@link Tensor.data}. */

@@ -1,4 +1,5 @@
-import { checkShape } from '../core/create.js'
+import { checkShape, literal } from '../core/create.js'
+import { type Device, type DeviceRequest, deviceNumber } from '../core/devices.js'
 import { isFloat, isTypedArray, sizeOf, withRoom } from '../core/dtype.js'
 import { ArgumentError, DataError, DisposedError, describe, ShapeError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
@@ -19,10 +20,17 @@ import type { FloatDType } from '../nn/initializers.js'
 import { isFinite as finite } from '../ops/elementwise.js'
 import { stack } from '../ops/movement.js'
 import { HostRandom } from '../ops/random.js'
-import { type Shape, type Tensor, tensor } from '../ops/tensor.js'
+import type { Shape, Tensor } from '../ops/tensor.js'
 import type { Batch, Dataset } from './loader.js'
 import { epochNumber, type OrderOptions, orderChecks, rowsAt, shuffledRows } from './order.js'
-import { type ArrayInput, notAClass, readingTargets, readingTensor, samplesPerTurn } from './targets.js'
+import {
+  type ArrayInput,
+  deviceAmong,
+  notAClass,
+  readingTargets,
+  readingTensor,
+  samplesPerTurn,
+} from './targets.js'
 
 export type { OrderOptions } from './order.js'
 export type { ArrayInput } from './targets.js'
@@ -46,6 +54,11 @@ export interface ArrayDatasetOptions extends OrderOptions {
   offset?: number | undefined
   /** Dtype of batches, and of data given as plain numbers. Default 'float32'. */
   dtype?: FloatDType | undefined
+  /**
+   * Where the samples and the batches are. Default: where `x` is if it is a tensor, else where `y` is, and the default device for arrays. A model on another
+   * device gets its batches copied there, one by one.
+   */
+  device?: DeviceRequest | undefined
 }
 
 const checks: Checks<ArrayDatasetOptions> = {
@@ -57,6 +70,7 @@ const checks: Checks<ArrayDatasetOptions> = {
   scale: finiteNumber,
   offset: finiteNumber,
   dtype: floatDType,
+  device: elsewhere(),
 }
 
 /** Share of samples that validate. */
@@ -146,6 +160,11 @@ export class ArrayDataset implements Dataset {
   /** Shape of one input. */
   get inputShape(): Shape {
     return this.source.x.shape.slice(1)
+  }
+
+  /** Where the samples are. */
+  get device(): Device {
+    return this.source.x.device
   }
 
   /** Dtype of the inputs of a batch. */
@@ -276,7 +295,7 @@ export class ArrayDataset implements Dataset {
 
   #gather(rows: Int32Array): Batch {
     const { source, dtype } = this
-    const index = tensor(rows)
+    const index = literal(rows)
     const raw = source.x.take(index)
     const x = scaled(raw, source, dtype)
     const y = source.y.take(index)
@@ -339,9 +358,11 @@ function* inOrder(order: Int32Array, count: number): Work<Int32Array> {
 
 function* holding(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptions): Work<Held> {
   const { scale = 1, offset = 0, dtype = 'float32' } = options
-  const x = yield* readingInputs(givenX, dtype, options.inputShape)
+  const { device = deviceAmong(givenX, givenY) } = options
+  deviceNumber('ArrayDataset', device)
+  const x = yield* readingInputs(givenX, dtype, options.inputShape, device)
   const count = x.shape[0] as number
-  const { y, labels } = yield* readingTargets(givenY, count, dtype, options)
+  const { y, labels } = yield* readingTargets(givenY, count, dtype, { ...options, device })
   const { ignoreIndex } = options
   const classes = labels && (options.classes ?? (yield* largestLabel(labels, ignoreIndex)) + 1)
   return { source: { x, y, scale, offset }, labels, classes, ignoreIndex, dtype, checked: undefined }
@@ -358,13 +379,14 @@ function* largestLabel(labels: Int32Array, ignoreIndex: number | undefined): Wor
   return most
 }
 
-/** Samples `[n, ...inputShape]` as a tensor of their own; plain numbers become `dtype`, other data keep theirs. */
+/** Samples `[n, ...inputShape]` as a tensor of their own; plain numbers become `dtype`, other data keep theirs. @param device as {@link readingTensor} has it */
 export function* readingInputs(
   given: ArrayInput,
   dtype: FloatDType,
   inputShape: Shape | undefined,
+  device?: DeviceRequest,
 ): Work<Tensor> {
-  const data = yield* readingTensor(given, dtype)
+  const data = yield* readingTensor(given, dtype, device)
   if (data.rank === 0 || data.size === 0) throw new DataError('x is empty; give at least one sample')
   if (inputShape === undefined) return data
   const width = sizeOf(checkShape('inputShape', inputShape))

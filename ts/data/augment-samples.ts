@@ -3,6 +3,7 @@
  * `[batch, ..., height, width]`, such as `[batch, channels, height, width]`; results are lazy, and differentiable in the images.
  */
 
+import { literal } from '../core/create.js'
 import { isFloat, type Shape, showShape } from '../core/dtype.js'
 import { ArgumentError, DTypeError, describe, ShapeError } from '../core/errors.js'
 import {
@@ -20,7 +21,7 @@ import { abs, cast, clip, greaterEqual, less, logicalAnd, mul, rem, where } from
 import { takeAlong } from '../ops/indexing.js'
 import { broadcastTo, flip, indexAlong, reshape, slice, transpose } from '../ops/movement.js'
 import type { PadMode } from '../ops/padding.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 
 /** Axis of an image. */
 export type ImageAxis = 'horizontal' | 'vertical'
@@ -259,10 +260,7 @@ function channelwise(name: 'mean' | 'std', x: Tensor, given: PerChannel): Tensor
   const what = `normalizeImages: ${name}`
   if (typeof given === 'number') return checkStatistic(what, name, given)
   const values = Array.isArray(given)
-    ? tensor(
-        given.map((value) => checkStatistic(what, name, value)),
-        { dtype: x.dtype },
-      )
+    ? literal(Float64Array.from(given, (value) => checkStatistic(what, name, value)))
     : (given as Tensor)
   idOf(what, values)
   const channels = x.shape[1] as number

@@ -1,7 +1,8 @@
 /** From pixels and labels in memory to batches for training, validation and tests: what all data sets of images share. */
 
+import { type DeviceRequest, deviceNamed } from '../core/devices.js'
 import { type Shape, sizeOf } from '../core/dtype.js'
-import { type Checks, whole } from '../core/options.js'
+import { type Checks, elsewhere, whole } from '../core/options.js'
 import { evaluate } from '../core/transforms.js'
 import { nextTurn } from '../core/turns.js'
 import { tensorInTurns } from '../io/uploads.js'
@@ -20,6 +21,8 @@ export interface ImageSetOptions extends SourceOptions {
   seed?: number
   /** Use at most this many of the training images (validation included), and of the test images. Default all. */
   limit?: number
+  /** Where the images and the batches are, see {@link ArrayDatasetOptions}. Default the default device. */
+  device?: DeviceRequest
 }
 
 /** The checks of {@link ImageSetOptions}. */
@@ -29,6 +32,7 @@ export const imageSetChecks: Checks<ImageSetOptions> = {
   validationSplit: shareCheck,
   seed: whole(0),
   limit: whole(1),
+  device: elsewhere(),
 }
 
 /** Images in batches: `[batch, channels, height, width]` with pixels from -1 (byte 0) to 1 (byte 255), and a class from 0 for each. */
@@ -76,7 +80,15 @@ export async function imageDatasets(
 ): Promise<ImageDatasets> {
   const { batchSize = 64, validationSplit = 0.2, seed = 0, limit } = options
   const { classNames } = form
-  const common: ArrayDatasetOptions = { ...pixels, batchSize, seed, classes: classNames.length, labels: true }
+  const device = deviceNamed('load', options.device)
+  const common: ArrayDatasetOptions = {
+    ...pixels,
+    batchSize,
+    seed,
+    classes: classNames.length,
+    labels: true,
+    device,
+  }
   const part = async ({ images, labels }: Images) => {
     const count = Math.min(limit ?? labels.length, labels.length)
     using x = await imagesOf(images, count, form)

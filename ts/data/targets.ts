@@ -1,4 +1,5 @@
 /** Targets as people bring them: class labels of whole numbers, or numbers. */
+import type { Device, DeviceRequest } from '../core/devices.js'
 import { isFloat, isTypedArray, type TypedArray, withRoom } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
 import { type ArrayData, dtypeOfArray, flattening, isArrayData, shapeAlongFirst } from '../core/nested.js'
@@ -8,6 +9,7 @@ import { uploading } from '../io/uploads.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { alias } from '../ops/operands.js'
 import { type NestedInput, type Shape, Tensor, tensor } from '../ops/tensor.js'
+import { placedOn } from '../ops/to.js'
 
 /**
  * Samples as a tensor, a typed array, nested arrays, or an array with its shape such as `readNpy` gives. `fit`, `evaluate` and `predict` read
@@ -22,6 +24,8 @@ export interface TargetOptions {
   readonly classes?: number | undefined
   /** A label that is fine although it is no class. */
   readonly ignoreIndex?: number | undefined
+  /** Where they are to be; default where they are, for labels and arrays the default device. */
+  readonly device?: DeviceRequest | undefined
 }
 
 /** Targets in memory. */
@@ -35,24 +39,36 @@ export interface Targets {
 /** Numbers or labels that are looked at in one turn of the event loop: a few milliseconds. */
 export const samplesPerTurn = 1 << 17
 
-/** A tensor that may be disposed of without touching what was given. */
-export function* readingTensor(given: ArrayInput, dtype: FloatDType): Work<Tensor> {
-  if (given instanceof Tensor) return alias(given)
+/** The device of the first tensor among arrays; undefined where there is none. */
+export function deviceAmong(...given: readonly unknown[]): Device | undefined {
+  return given.find((one) => one instanceof Tensor)?.device
+}
+
+/**
+ * A tensor that may be disposed of without touching what was given.
+ *
+ * @param device where it is to be; default where it is, for arrays the default device
+ */
+export function* readingTensor(given: ArrayInput, dtype: FloatDType, device?: DeviceRequest): Work<Tensor> {
+  if (given instanceof Tensor) {
+    const placed = device === undefined ? given : placedOn(given, device)
+    return placed === given ? alias(given) : placed
+  }
   if (given instanceof Float64Array && dtype === 'float32')
-    return yield* uploadingFlat(yield* rounding(given))
+    return yield* uploadingFlat(yield* rounding(given), device)
   if (given instanceof DataView) return tensor(given)
-  if (ArrayBuffer.isView(given)) return yield* uploadingFlat(given)
+  if (ArrayBuffer.isView(given)) return yield* uploadingFlat(given, device)
   if (isArrayData(given)) {
     const { shape, data } = given
     const isExact = data instanceof Float64Array && dtype === 'float32'
-    return yield* uploading(isExact ? { dtype, shape, data: yield* rounding(data) } : given)
+    return yield* uploading(isExact ? { dtype, shape, data: yield* rounding(data) } : given, device)
   }
   const { values: data, shape } = yield* flattening(given, dtype)
-  return yield* uploading({ dtype, shape, data })
+  return yield* uploading({ dtype, shape, data }, device)
 }
 
-function uploadingFlat(data: TypedArray): Work<Tensor> {
-  return uploading({ dtype: dtypeOfArray(data), shape: [data.length], data })
+function uploadingFlat(data: TypedArray, device: DeviceRequest | undefined): Work<Tensor> {
+  return uploading({ dtype: dtypeOfArray(data), shape: [data.length], data }, device)
 }
 
 function* rounding(exact: Float64Array): Work<Float32Array> {
@@ -96,7 +112,7 @@ export function* readingTargets(
   options: TargetOptions,
 ): Work<Targets> {
   if (!areLabels(given, options.labels)) {
-    const y = yield* readingTensor(given, dtype)
+    const y = yield* readingTensor(given, dtype, options.device)
     if (y.shape[0] === count) return { y, labels: undefined }
     throw new ShapeError(
       `x holds ${count} samples and y ${y.shape[0] ?? 'one number'}; give one target for each input`,
@@ -118,7 +134,8 @@ export function* readingTargets(
     labels[index] = label
     if ((index + 1) % samplesPerTurn === 0) yield
   }
-  return { y: tensor(labels, { shape: values.length === count ? [count] : shape }), labels }
+  const { device = 'auto' } = options
+  return { y: tensor(labels, { shape: values.length === count ? [count] : shape, device }), labels }
 }
 
 /** Whether targets are class labels. */

@@ -1,4 +1,5 @@
 /** Samples of any structure: a tree of arrays, one row a sample. */
+import { type DeviceRequest, deviceNumber } from '../core/devices.js'
 import { isTypedArray } from '../core/dtype.js'
 import {
   ArgumentError,
@@ -10,12 +11,23 @@ import {
 } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
 import { isArrayData } from '../core/nested.js'
-import { checkOptions, checkValue, isList, isPlainObject } from '../core/options.js'
+import { type Checks, checkOptions, checkValue, elsewhere, isList, isPlainObject } from '../core/options.js'
 import { type TreeStructure, treeFlatten, treeMap } from '../core/tree.js'
 import { atOnce, inTurns, type Work } from '../core/turns.js'
-import { Tensor, tensor } from '../ops/tensor.js'
+import { Tensor } from '../ops/tensor.js'
 import { epochNumber, type OrderOptions, orderChecks, shuffledRows } from './order.js'
-import { type ArrayInput, readingTensor } from './targets.js'
+import { type ArrayInput, deviceAmong, readingTensor } from './targets.js'
+
+/** Options of {@link TreeDataset}. */
+export interface TreeDatasetOptions extends OrderOptions {
+  /**
+   * Where the samples and the batches are. Default: where the first tensor among the arrays is, and the default device without tensors. A task on another device
+   * gets its batches copied there, one by one.
+   */
+  device?: DeviceRequest | undefined
+}
+
+const checks: Checks<TreeDatasetOptions> = { ...orderChecks, device: elsewhere() }
 
 /** A tree of samples: arrays nested in records. */
 export type TreeInput = ArrayInput | { readonly [name: string]: TreeInput }
@@ -44,12 +56,14 @@ export class TreeDataset<T extends TreeInput = TreeInput> implements AsyncIterab
   readonly #rows: Int32Array
   #passes = 0
 
-  constructor(arrays: T, options: OrderOptions = {}) {
-    const { batchSize = 32, shuffle = false, seed = 0 } = checkOptions('TreeDataset', options, orderChecks)
+  constructor(arrays: T, options: TreeDatasetOptions = {}) {
+    const given = checkOptions('TreeDataset', options, checks)
+    const { batchSize = 32, shuffle = false, seed = 0, device } = given
+    deviceNumber('TreeDataset', device)
     this.batchSize = batchSize
     this.shuffle = shuffle
     this.seed = seed
-    const { leaves, structure, samples } = hold(arrays)
+    const { leaves, structure, samples } = hold(arrays, device)
     this.#leaves = leaves
     this.#structure = structure
     this.samples = samples
@@ -91,7 +105,7 @@ export class TreeDataset<T extends TreeInput = TreeInput> implements AsyncIterab
     const order = await inTurns(this.ordering(this.#passes++))
     for (let start = 0; start < order.length; start += this.batchSize) {
       const rows = order.subarray(start, start + this.batchSize)
-      yield tidy(() => rowsOf(this.source, tensor(rows)))
+      yield tidy(() => rowsOf(this.source, rows))
     }
   }
 
@@ -106,17 +120,30 @@ export class TreeDataset<T extends TreeInput = TreeInput> implements AsyncIterab
 }
 
 /** Some rows of every tensor of a tree. */
-export function rowsOf<T>(tree: T, rows: Tensor): T {
+export function rowsOf<T>(tree: T, rows: Tensor | Int32Array): T {
   const { leaves, structure } = treeFlatten(tree)
   return structure.unflatten(leaves.map((leaf) => (leaf as Tensor).take(rows))) as T
 }
 
-/** The arrays of a tree as tensors of their own. */
-function hold(arrays: TreeInput): { leaves: Tensor[]; structure: TreeStructure<unknown>; samples: number } {
+/** The arrays of a tree as tensors of their own. @param wanted where they are to be; default where the first tensor is */
+function hold(
+  arrays: TreeInput,
+  wanted: DeviceRequest | undefined,
+): { leaves: Tensor[]; structure: TreeStructure<unknown>; samples: number } {
+  const isLeaf = (node: unknown) => !isPlainObject(node) || isArrayData(node)
+  const given: unknown[] = []
+  treeMap<unknown, void>(
+    arrays,
+    (leaf) => {
+      given.push(leaf)
+    },
+    isLeaf,
+  )
+  const device = wanted ?? deviceAmong(...given)
   const held: { path: string; leaf: Tensor }[] = []
   const visit = (given: unknown, where: readonly (string | number)[]): Tensor => {
     const path = where.join('.')
-    const leaf = leafOf(given, path)
+    const leaf = leafOf(given, path, device)
     held.push({ path, leaf })
     const [first] = held
     if (leaf.shape[0] === first?.leaf.shape[0]) return leaf
@@ -125,7 +152,6 @@ function hold(arrays: TreeInput): { leaves: Tensor[]; structure: TreeStructure<u
     )
   }
   try {
-    const isLeaf = (node: unknown) => !isPlainObject(node) || isArrayData(node)
     const tree = treeMap<unknown, Tensor>(arrays, visit, isLeaf)
     const samples = held[0]?.leaf.shape[0]
     if (samples === undefined) {
@@ -139,7 +165,7 @@ function hold(arrays: TreeInput): { leaves: Tensor[]; structure: TreeStructure<u
 }
 
 /** An array as a tensor. */
-function leafOf(given: unknown, path: string): Tensor {
+function leafOf(given: unknown, path: string, device: DeviceRequest | undefined): Tensor {
   const where = path === '' ? 'TreeDataset' : `TreeDataset: '${path}'`
   const isArray = given instanceof Tensor || isList(given) || isArrayData(given) || isTypedArray(given)
   if (!isArray) {
@@ -147,15 +173,15 @@ function leafOf(given: unknown, path: string): Tensor {
       `${where} is ${describe(given)}, expected a tensor, a typed array, a list of numbers, or { dtype, shape, data }`,
     )
   }
-  const leaf = converted(given as ArrayInput, where)
+  const leaf = converted(given as ArrayInput, where, device)
   if (leaf.rank > 0 && leaf.size > 0) return leaf
   leaf.dispose()
   throw new DataError(`${where} holds no samples; give one row for each, at least one`)
 }
 
-function converted(given: ArrayInput, where: string): Tensor {
+function converted(given: ArrayInput, where: string, device: DeviceRequest | undefined): Tensor {
   try {
-    return atOnce(readingTensor(given, 'float32'))
+    return atOnce(readingTensor(given, 'float32', device))
   } catch (error) {
     if (!(error instanceof HyperglowError)) throw error
     throw new ArgumentError(`${where}: ${error.message}`, { cause: error })

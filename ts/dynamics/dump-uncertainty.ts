@@ -96,7 +96,13 @@ export async function pValuesOf(
     signal?.throwIfAborted()
     if (other === undefined || Number.isNaN(value)) return Number.NaN
     try {
-      return (await permutationTest(h, other, estimator, { permutations, seed })).pValue
+      return (
+        await permutationTest(h, other, estimator, {
+          permutations,
+          seed,
+          ...(signal === undefined ? {} : { signal }),
+        })
+      ).pValue
     } catch (error) {
       if (isUnanswered(error)) return Number.NaN
       throw error

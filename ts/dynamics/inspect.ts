@@ -1,6 +1,6 @@
 /** Summary of activations, before any measurement. */
 
-import { type Checks, checkOptions, elsewhere, whole } from '../core/options.js'
+import { signal as anySignal, type Checks, checkOptions, whole } from '../core/options.js'
 import { checkedActivations } from '../data/activations/check.js'
 import type { ActivationRun, Activations } from '../data/activations/types.js'
 import { type LazyArray, rowsOf } from '../io/lazy-array.js'
@@ -14,7 +14,7 @@ export interface InspectOptions {
   signal?: AbortSignal
 }
 
-const checks: Checks<InspectOptions> = { values: whole(1), signal: elsewhere() }
+const checks: Checks<InspectOptions> = { values: whole(1), signal: anySignal }
 
 /** One layer over all runs and epochs. */
 export interface LayerInspection {

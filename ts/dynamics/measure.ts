@@ -3,13 +3,13 @@
 import { adjustPValues } from '../analysis/multiple-testing.js'
 import { ArgumentError, DataError } from '../core/errors.js'
 import {
+  signal as anySignal,
   between,
   type Checks,
   callable,
   checkOptions,
   checkValue,
   either,
-  elsewhere,
   isList,
   listOf,
   text,
@@ -79,7 +79,7 @@ const checks: Checks<MeasureOptions> = {
   level: between(0, 1, 'both'),
   permutations: whole(0, 1e7),
   seed: whole(0),
-  signal: elsewhere(),
+  signal: anySignal,
   onProgress: callable<(progress: MeasureProgress) => void>(),
 }
 

@@ -12,9 +12,10 @@ import {
   oneOf,
   whole,
 } from '../core/options.js'
+import { textTable } from '../core/text-table.js'
 import { evaluatorText, measureNames, withUnit } from './naming.js'
 import type { RunSet } from './run-set.js'
-import { alignedText, epochsOf } from './run-tables.js'
+import { epochsOf } from './run-tables.js'
 import { placeOf } from './source.js'
 
 /** Options of {@link RunSet.compare}. */
@@ -222,7 +223,7 @@ function describeComparison(a: RunSet, rows: readonly ComparisonRow[], level: nu
       ],
     )
     const title = `${evaluatorText({ evaluator, unit, settings })}; paired differences, p of Student's t test, adjusted over the layers (Benjamini-Hochberg)`
-    return [alignedText(title, [head, ...cells], [1, 2])]
+    return [`${title}\n${textTable([head, ...cells], { left: [1, 2] })}`]
   })
   return blocks.join('\n\n')
 }

@@ -10,7 +10,7 @@ import { type CompareRunsOptions, compareRuns, type RunComparison } from './run-
 import { saveRuns } from './run-files.js'
 import { runNotes } from './run-notes.js'
 import { describeResults, type RunResults } from './run-results.js'
-import { csvOf, latexOf, type RunTableOptions, textOf } from './run-tables.js'
+import { csvOf, latexOf, type RunTableOptions, type RunTextOptions, textOf } from './run-tables.js'
 import { type DynamicsLike, type DynamicsSource, placeOf } from './source.js'
 import { type Spread, spreadOf } from './spread.js'
 
@@ -244,7 +244,7 @@ export class RunSet implements DynamicsHeading, DynamicsSampling {
    *
    * @throws UnknownNameError, ArgumentError for a missing evaluator, layer or epoch
    */
-  toText(options: RunTableOptions = {}): string {
+  toText(options: RunTextOptions = {}): string {
     return textOf(this, options)
   }
 

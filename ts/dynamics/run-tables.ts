@@ -1,6 +1,7 @@
 /** Runs as tables: aligned text, CSV and LaTeX. */
 import { ArgumentError, describe } from '../core/errors.js'
 import { type Checks, checkOptions, elsewhere } from '../core/options.js'
+import { textTable, wrapped } from '../core/text-table.js'
 import {
   evaluatorText,
   type MeasureNames,
@@ -23,7 +24,20 @@ export interface RunTableOptions {
   epochs?: 'last' | 'all' | readonly number[]
 }
 
+/** What `toText` shows. */
+export interface RunTextOptions extends RunTableOptions {
+  /** Characters in a line: wider tables are in blocks below each other, and titles are broken between words. Default: without end. */
+  width?: number
+}
+
 const checks: Checks<RunTableOptions> = { evaluator: elsewhere(), layer: elsewhere(), epochs: elsewhere() }
+const textChecks: Checks<RunTextOptions> = {
+  ...checks,
+  width: {
+    expected: 'a number of at least 1, or Infinity',
+    accepts: (value) => typeof value === 'number' && value >= 1,
+  },
+}
 
 /** A table of one evaluator. */
 interface Table {
@@ -36,8 +50,9 @@ interface Table {
 }
 
 /** A table for each evaluator as aligned text. */
-export function textOf(set: RunSet, options: RunTableOptions): string {
-  const tables = tablesOf(set, options, 'RunSet.toText').map(({ title, names, kind, rows }) => {
+export function textOf(set: RunSet, options: RunTextOptions): string {
+  const { width = Number.POSITIVE_INFINITY, ...shown } = checkOptions('RunSet.toText', options, textChecks)
+  const tables = tablesOf(set, shown, 'RunSet.toText').map(({ title, names, kind, rows }) => {
     const cells = [
       [kind, 'layer', withUnit(names.x, names.unit), withUnit(names.y, names.unit)],
       ...rows.map(({ epoch, layer, ixt, ity }) => [
@@ -47,23 +62,9 @@ export function textOf(set: RunSet, options: RunTableOptions): string {
         uncertainText(ity.mean, ity.se),
       ]),
     ]
-    return alignedText(title, cells, [1])
+    return `${wrapped(title, width)}\n${textTable(cells, { left: [1], keys: 2, width })}`
   })
   return tables.join('\n\n')
-}
-
-/** Rows of text in aligned columns. @param left columns aligned left, others right */
-export function alignedText(
-  title: string,
-  rows: readonly (readonly string[])[],
-  left: readonly number[],
-): string {
-  const widths = (rows[0] ?? []).map((_, c) => Math.max(...rows.map((row) => (row[c] as string).length)))
-  const line = (row: readonly string[]) =>
-    row.map((text, c) =>
-      left.includes(c) ? text.padEnd(widths[c] as number) : text.padStart(widths[c] as number),
-    )
-  return [title, ...rows.map((row) => line(row).join('  ').trimEnd())].join('\n')
 }
 
 /** A table for each evaluator in LaTeX. */

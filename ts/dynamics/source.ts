@@ -115,7 +115,7 @@ function unpack(stored: StoredDynamics, caller: string): DynamicsLike {
 
 /** Checks the optional fields of dynamics. */
 function checkHeading(dynamics: DynamicsLike, caller: string): void {
-  const { values, evaluators, units, evaluatorSettings, samples, labelEntropy, epochs } = dynamics
+  const { values, evaluators, units, evaluatorSettings, samples, labelEntropy, epochs, steps } = dynamics
   const count = evaluators.length
   const fits = (list: unknown, length: number) => Array.isArray(list) && list.length === length
   const isUnit = (unit: unknown) => unit === null || typeof unit === 'string'
@@ -139,6 +139,12 @@ function checkHeading(dynamics: DynamicsLike, caller: string): void {
   if (!(Number.isFinite(entropy) && entropy >= 0)) {
     throw new ArgumentError(
       `${caller}: labelEntropy: given ${describe(labelEntropy)}, expected a number of at least 0, or null`,
+    )
+  }
+  const isStep = (value: unknown) => value === null || (Number.isSafeInteger(value) && (value as number) >= 0)
+  if ((steps ?? null) !== null && !(fits(steps, values.length) && steps?.every(isStep))) {
+    throw new DataError(
+      `${caller}: steps: given ${describe(steps)}, expected ${values.length} whole numbers or null, one for each row of values`,
     )
   }
   if (epochs === undefined || epochs === null) return

@@ -9,6 +9,7 @@ import {
   text,
   whole,
 } from '../core/options.js'
+import { textTable } from '../core/text-table.js'
 import { logarithmBase } from '../estimators/check.js'
 import {
   checkDataProcessing,
@@ -210,11 +211,6 @@ function describeReport(title: string, report: Omit<TheoryReport, 'text'>): stri
       layer.lagrangian,
     ].map((value) => value.toFixed(4)),
   ])
-  const widths = header.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]?.length ?? 0)))
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, c) => (c === 0 ? cell.padEnd(widths[c] as number) : cell.padStart(widths[c] as number)))
-      .join('  ')
   const rises = (what: string, found: readonly ProcessingViolation[]) =>
     found.map(
       ({ layer, excess }) =>
@@ -225,5 +221,5 @@ function describeReport(title: string, report: Omit<TheoryReport, 'text'>): stri
     ...rises('I(T;Y)', report.relevanceViolations),
   ]
   const verdict = violations.length === 0 ? ['data processing: no rise beyond the tolerance'] : violations
-  return [title, line(header), ...rows.map(line), ...verdict].join('\n')
+  return [title, textTable([header, ...rows], { left: [0] }), ...verdict].join('\n')
 }

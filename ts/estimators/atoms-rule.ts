@@ -1,5 +1,6 @@
 /** Mutual information of variables with atoms and a density, by the rule of {@link MutualInformation}. */
-import { type Tensor, tensor } from '../ops/tensor.js'
+import { literal } from '../core/create.js'
+import type { Tensor } from '../ops/tensor.js'
 import { type Answer, natsOf, orNothing } from './answers.js'
 import { ofNumbersAndClasses } from './classes-rule.js'
 import { DiscreteMI } from './discrete.js'
@@ -20,13 +21,13 @@ export async function ofAtoms(x: Side, y: Side, seed: number): Promise<Answer> {
   const n = x.classes.length
   const [a, b] = [x.atoms, y.atoms]
   const among = (rows: Int32Array, ask: (take: (side: Side) => Tensor) => Promise<Answer>) =>
-    term(rows.length, n, () => ask((side) => side.rows.take(tensor(rows))))
+    term(rows.length, n, () => ask((side) => side.rows.take(literal(rows))))
   const given = (side: Side, other: Int32Array, rows: Int32Array) => {
     const labels = rows.map((i) => other[i] as number)
     if (labels.every((one) => one === labels[0])) return 0
-    return among(rows, (take) => ofNumbersAndClasses(take(side), tensor(labels), seed))
+    return among(rows, (take) => ofNumbersAndClasses(take(side), literal(labels), seed))
   }
-  const ofBoth = await natsOf(new DiscreteMI(), tensor(a), tensor(b))
+  const ofBoth = await natsOf(new DiscreteMI(), literal(a), literal(b))
   const ofY = await given(y, a, withoutAtom(b))
   const ofX = await given(x, b, withoutAtom(a))
   const rest = await among(withoutAtom(a, b), (take) => ofNumbers(take(x), take(y), seed))

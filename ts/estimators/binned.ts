@@ -81,6 +81,11 @@ export class Binned extends InformationEstimator<BinnedOptions> {
     return true
   }
 
+  /** The bins follow from the row, so H(T) is at most the entropy of the rows; the plug-in information is at most H(T) and H(Y). */
+  protected override get isWithinLimit(): boolean {
+    return !this.params.millerMadow
+  }
+
   protected nats(x: Tensor, y: Tensor): Tensor {
     const symbols = this.bins(x).uniqueRows()
     return symbolInformation(symbols, y, this.params.millerMadow ? 'millerMadow' : 'none')

@@ -1,6 +1,7 @@
 /** Probabilities of classes from scores that are over- or underconfident. */
+import { literal } from '../core/create.js'
 import { concat } from '../ops/index.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 
 /** Slopes to try for the scores (temperature scaling; Guo, Pleiss, Sun and Weinberger 2017). */
 const slopes = [2, 1, 0.7, 0.5, 0.3, 0.15, 0.06, 0.02, 0.007] as const
@@ -28,7 +29,7 @@ export function calibratedLoss(
 ): Tensor {
   const n = members.shape[0] as number
   const mixed = Float64Array.from([0.1 / n, 1 / n, 3 / n, ...parts])
-  const part = tensor(mixed).expandDims(0)
+  const part = literal(mixed).expandDims(0)
   const ownPrior = priors.mul(members).sum(1).expandDims(1)
   // An absent class has no part in any sum.
   const logPriors = priors.maximum(1e-300).log().add(priors.equal(0).cast('float64').mul(-1e300))

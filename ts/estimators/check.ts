@@ -1,5 +1,6 @@
-import { onlyDefault } from '../core/devices.js'
-import { ArgumentError, describe, ShapeError, unknownName } from '../core/errors.js'
+import { deviceNumber, isDivided } from '../core/devices.js'
+import { ArgumentError, DeviceError, describe, ShapeError, unknownName } from '../core/errors.js'
+import { tidy } from '../core/memory.js'
 import { above, type Check, checkValue, whole } from '../core/options.js'
 import { type DeviceRequest, Tensor } from '../ops/tensor.js'
 
@@ -32,15 +33,32 @@ export function checkRows(what: string, value: unknown): asserts value is Tensor
   throw new ShapeError(`${what} has shape [${value.shape}], expected rows [n, d]`)
 }
 
-/** The device; {@link checkDevice} names the valid devices. */
+/** The device; {@link checkDevice} checks that it exists. */
 export const device: Check<DeviceRequest> = {
   expected: "the name of a device such as 'cpu'",
   accepts: (value) => typeof value === 'string',
 }
 
-/** Throws DeviceError unless it is the default device, which estimators compute on. */
+/** Throws DeviceError where there is no such device. */
 export function checkDevice(wanted: DeviceRequest | undefined): void {
-  onlyDefault('an estimator', wanted)
+  deviceNumber('an estimator', wanted)
+}
+
+/** Throws DeviceError for samples on two devices. What is made of nothing goes along with the other. */
+export function checkMeeting(name: string, x: Tensor, y: Tensor): void {
+  if (!isDivided() || x.device === y.device) return
+  const first = (one: Tensor) => one.reshape([one.size]).slice([0], [1]).cast('float64')
+  try {
+    // Builds graph and computes nothing: the device of what is made of nothing is settled where it is used.
+    tidy(() => {
+      first(x).add(first(y))
+    })
+  } catch (cause) {
+    throw new DeviceError(
+      `${name}: x is on "${x.device}" and y on "${y.device}"; bring one to the other, for instance y.to("${x.device}"), or say where to compute: { device: "${x.device}" }`,
+      { cause },
+    )
+  }
 }
 
 /** The base of a logarithm. */

@@ -4,7 +4,7 @@ import { above, type Checks, checkOptions, flag, oneOf } from '../core/options.j
 import { where } from '../ops/index.js'
 import { full, type Tensor } from '../ops/tensor.js'
 import { centeredInner, type KernelSamples } from './centering.js'
-import { device } from './check.js'
+import { checkMeeting, device as deviceCheck } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
 import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
@@ -45,7 +45,7 @@ const checks: Checks<CKAOptions> = {
   fraction: above(0),
   unbiased: flag,
   clip: flag,
-  device,
+  device: deviceCheck,
 }
 
 /** The three HSIC values of a CKA. */
@@ -128,8 +128,10 @@ export class CKA extends Estimator<CKAOptions> {
     for await (const batch of batches) {
       checkPair(batch, count)
       const [left, right] = batch
-      const x = await samplesFrom('CKA: x', left, this.params)
-      const y = await samplesFrom('CKA: y', right, this.params)
+      const { device } = this.params
+      const x = await samplesFrom('CKA: x', left, { device, beside: right })
+      const y = await samplesFrom('CKA: y', right, { device, beside: left })
+      checkMeeting('CKA', x, y)
       this.checkCounts(x, y)
       scales ??= tidy(() => scalesOf([x, y]))
       const units = scales

@@ -1,6 +1,7 @@
 /** Mutual information of classes, with numbers and with each other, by the rule of {@link MutualInformation}. */
+import { literal } from '../core/create.js'
 import { foldIn, key, permutation } from '../ops/random.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { type Answer, answerOf, larger, largest, natsOf } from './answers.js'
 import { areCounted } from './counts.js'
 import { DiscreteMI } from './discrete.js'
@@ -41,7 +42,7 @@ export function isSmallTable(x: Side, y: Side): boolean {
  * is more. Labels have no order, but no numbering of labels changes information, and a meaningless numbering is biased downward.
  */
 export async function ofClasses(x: Side, y: Side, seed: number): Promise<Answer> {
-  if (isSmallTable(x, y)) return answerOf(new DiscreteMI(), tensor(x.classes), tensor(y.classes))
+  if (isSmallTable(x, y)) return answerOf(new DiscreteMI(), literal(x.classes), literal(y.classes))
   return larger(await adjustedForChance(x, y, seed), await ofNeighbors(x.rows, y.rows, seed, true))
 }
 
@@ -51,7 +52,7 @@ export async function ofClasses(x: Side, y: Side, seed: number): Promise<Answer>
  */
 async function adjustedForChance(x: Side, y: Side, seed: number): Promise<Answer> {
   const plugin = new DiscreteMI({ correction: 'none' })
-  const [a, b] = [tensor(x.classes), tensor(y.classes)]
+  const [a, b] = [literal(x.classes), literal(y.classes)]
   const found = await natsOf(plugin, a, b)
   let chance = 0
   for (let round = 0; round < shuffles; round++) {

@@ -1,7 +1,8 @@
 /** Mutual information of arguments with discrete and continuous columns, by the rule of {@link MutualInformation}. */
+import { literal } from '../core/create.js'
 import { tidy } from '../core/memory.js'
 import { foldIn, key, uniform } from '../ops/random.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { type Answer, nothing, orNothing } from './answers.js'
 import { ofClasses, ofNumbersAndClasses } from './classes-rule.js'
 import { countsOf } from './copies.js'
@@ -76,7 +77,7 @@ async function numbersAndClasses(
   return meanOver(given, async (samples) => {
     const own = samples.map((i) => labels[i] as number)
     if (own.every((one) => one === own[0])) return nothing('none')
-    return ofNumbersAndClasses(numbers.take(tensor(samples)), tensor(own), seed)
+    return ofNumbersAndClasses(numbers.take(literal(samples)), literal(own), seed)
   })
 }
 
@@ -88,13 +89,13 @@ async function numbersAndClasses(
 async function numbersWithin(x: Columns, y: Columns, seed: number): Promise<number> {
   const [u, v] = [x.numbers, y.numbers]
   if (u === undefined || v === undefined) return 0
-  const cells = jointClasses(tensor(x.discrete.classes), tensor(y.discrete.classes))
+  const cells = jointClasses(literal(x.discrete.classes), literal(y.discrete.classes))
   const noise = foldIn(key(seed), 2)
   const pooled = await orNothing(() =>
     ofRanks(ranksWithin(u, cells, foldIn(noise, 0)), ranksWithin(v, cells, foldIn(noise, 1)), seed),
   )
   const apart = await meanOver((await cells.data()) as Int32Array, async (samples) => {
-    const rows = tensor(samples)
+    const rows = literal(samples)
     return byKind(await kindOfSamples(u.take(rows)), await kindOfSamples(v.take(rows)), seed)
   })
   return Math.max(pooled.nats, apart)

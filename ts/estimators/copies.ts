@@ -1,6 +1,8 @@
 /** Samples copied as a whole. */
+import { literal } from '../core/create.js'
+import { tidy } from '../core/memory.js'
 import { concat } from '../ops/index.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
 import { isLabels, toleratedOf } from './samples.js'
 import { areEven, repeatedValues } from './spacing.js'
@@ -66,8 +68,9 @@ export async function adviseOnCopies(name: string, x: Tensor, y: Tensor): Promis
 /** Indices of the samples to keep, int32 `[m]`; undefined if none was copied. */
 async function originals(x: Tensor, y: Tensor): Promise<Tensor | undefined> {
   const n = x.shape[0] as number
-  const rows = concat([columnsOf(x), columnsOf(y)], 1)
-  const classes = (await rows.uniqueRows().data()) as Int32Array
+  using rows = tidy(() => concat([columnsOf(x), columnsOf(y)], 1))
+  using numbers = rows.uniqueRows()
+  const classes = (await numbers.data()) as Int32Array
   const counts = countsOf(classes)
   const different = counts.length
   if (n - different < fewest || different < leastDifferent * n) return undefined
@@ -90,14 +93,19 @@ async function originals(x: Tensor, y: Tensor): Promise<Tensor | undefined> {
     if (count > 1) repeated++
   }
   if (repeated < fewest || others.length < fewest) return undefined
-  const once = rows.take(tensor(Int32Array.from(others)))
-  return (await hasDensity(once)) ? tensor(Int32Array.from(kept)) : undefined
+  using once = tidy(() => rows.take(literal(Int32Array.from(others))))
+  return (await hasDensity(once)) ? literal(Int32Array.from(kept)) : undefined
 }
 
 /** Whether some column hardly repeats a value, and does not lie on a grid. */
 async function hasDensity(rows: Tensor): Promise<boolean> {
-  const isDense = repeatedValues(rows).lessEqual(toleratedOf(rows.shape[0] as number))
-  return Boolean(await isDense.logicalAnd(areEven(rows).logicalNot()).any().item())
+  using isDense = tidy(() =>
+    repeatedValues(rows)
+      .lessEqual(toleratedOf(rows.shape[0] as number))
+      .logicalAnd(areEven(rows).logicalNot())
+      .any(),
+  )
+  return Boolean(await isDense.item())
 }
 
 function columnsOf(x: Tensor): Tensor {

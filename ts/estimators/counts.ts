@@ -25,7 +25,7 @@ export function jointClasses(x: Tensor, y: Tensor): Tensor {
 /**
  * Mutual information in nats of two vectors of symbols (int32 `[n]`, as returned by `classesOf`).
  *
- * - `none`: plug-in, H(X) + H(Y) - H(X, Y) of the relative frequencies.
+ * - `none`: plug-in, H(X) + H(Y) - H(X, Y) of the relative frequencies; at most H(X) and H(Y), whatever the rounding.
  * - `millerMadow`: plus (r + c - m - 1) / (2 n), with r and c symbols and m pairs that occur (Miller 1955).
  * - `weighted`: the correction b of Miller and Madow times b^2 / (b^2 + s^2), s the standard error of the plug-in estimate: applied if it
  *   exceeds the noise, left out otherwise.
@@ -39,8 +39,9 @@ export function symbolInformation(x: Tensor, y: Tensor, correction: CountCorrect
   const [a, b, ab] = [classCounts(x), classCounts(y), classCounts(pairs)]
   if (correction === 'shrinkage')
     return shrunkEntropy(a, n).add(shrunkEntropy(b, n)).sub(shrunkEntropy(ab, n))
-  const plugin = entropyOf(a, n).add(entropyOf(b, n)).sub(entropyOf(ab, n))
-  if (correction === 'none') return plugin
+  const [ofX, ofY] = [entropyOf(a, n), entropyOf(b, n)]
+  const plugin = ofX.add(ofY).sub(entropyOf(ab, n))
+  if (correction === 'none') return plugin.minimum(ofX).minimum(ofY)
   const bias = occupied(a)
     .add(occupied(b))
     .sub(occupied(ab))

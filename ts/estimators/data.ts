@@ -7,6 +7,7 @@ import { type ArrayData, isArrayData } from '../core/nested.js'
 import { readNpy } from '../io/npy.js'
 import { isFinite as finite } from '../ops/index.js'
 import { type DeviceRequest, type NestedInput, Tensor, tensor } from '../ops/tensor.js'
+import { placedOn } from '../ops/to.js'
 
 /**
  * Samples along the first axis: nested arrays, a typed array (one number per sample), a tensor, an array with its shape such as `readNpy`
@@ -17,8 +18,10 @@ export type SampleData = NestedInput | Tensor | ArrayData | string
 
 /** Options of {@link samplesFrom}. */
 export interface SamplesOptions {
-  /** Device of the result. Default: the device of the data. */
+  /** Device of the result. Default: the device of the data; arrays go to the device of the other argument if that is a tensor, otherwise to the default device. */
   readonly device?: DeviceRequest | undefined
+  /** The other argument. */
+  readonly beside?: unknown
   /** Keep `[n, ...]` of more than two axes as it is instead of flattening samples. Default false. */
   readonly keepShape?: boolean
 }
@@ -33,9 +36,27 @@ export interface SamplesOptions {
 export async function samplesFrom(
   what: string,
   data: SampleData,
-  { device, keepShape = false }: SamplesOptions = {},
+  { device, beside, keepShape = false }: SamplesOptions = {},
 ): Promise<Tensor> {
-  const given = await tensorFrom(what, data, device)
+  const given = await tensorFrom(what, data, device, beside instanceof Tensor ? beside.device : undefined)
+  const made: Tensor[] = [given]
+  const result = await checkedSamples(what, given, keepShape, made)
+  for (const x of made) if (x !== data && x !== result) x.dispose()
+  return result
+}
+
+/** Disposes of what {@link samplesFrom} gave for data, unless it is the tensor that was given. */
+export function releaseSamples(samples: Tensor, data: SampleData): void {
+  if (samples !== data) samples.dispose()
+}
+
+/** @param made gains the tensors on the way */
+async function checkedSamples(
+  what: string,
+  given: Tensor,
+  keepShape: boolean,
+  made: Tensor[],
+): Promise<Tensor> {
   if (given.rank < 1) throw new ShapeError(`${what} must hold samples [n, ...], received a number`)
   const n = given.shape[0] as number
   if (n === 0) throw new DataError(`${what} holds no samples`)
@@ -47,14 +68,21 @@ export async function samplesFrom(
   }
   const rows = given.reshape([n, given.size / n])
   const numbers = rows.dtype === 'float64' ? rows : rows.cast('float64')
+  made.push(rows, numbers)
   await checkFinite(what, numbers)
   return keepShape && given.rank > 2 ? numbers.reshape(given.shape) : numbers
 }
 
-async function tensorFrom(what: string, data: SampleData, device?: DeviceRequest): Promise<Tensor> {
-  const place = device === undefined ? {} : { device }
-  if (data instanceof Tensor) return data
-  if (typeof data === 'string') return tensorFrom(what, await readNpy(data))
+/** @param other device of arrays where none is asked for */
+async function tensorFrom(
+  what: string,
+  data: SampleData,
+  device: DeviceRequest | undefined,
+  other: DeviceRequest | undefined,
+): Promise<Tensor> {
+  const place = { device: device ?? other ?? 'auto' }
+  if (data instanceof Tensor) return device === undefined ? data : placedOn(data, device)
+  if (typeof data === 'string') return tensorFrom(what, await readNpy(data), device, other)
   if (typeof data !== 'object' || data === null) {
     throw new ArgumentError(
       `${what} is ${describe(data)}, expected samples as arrays, a tensor or the path of an .npy file`,

@@ -1,7 +1,9 @@
 /** The record of an estimate: `estimate(x, y, { details: true })`. */
+
 import { inspect } from 'node:util'
+import { literal } from '../core/create.js'
 import { type Check, type Checks, checkValue, flag, text } from '../core/options.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { entropyOf } from './counts.js'
 import { type DataKind, kindOfSamples } from './kinds.js'
 import { classCounts, classesOf, isLabels } from './samples.js'
@@ -194,7 +196,7 @@ export async function entropyDetails(
 async function sideDetails(x: Tensor, natsPerUnit: number): Promise<SideDetails> {
   const n = x.shape[0] as number
   const { kind, classes } = await kindOfSamples(x)
-  using ids = tensor(classes)
+  using ids = literal(classes)
   using entropy = entropyOf(classCounts(classesOf('samples', ids)), n)
   return {
     kind,

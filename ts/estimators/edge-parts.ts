@@ -1,8 +1,9 @@
 /** Parts of the ensemble dependency graph estimator. */
+import { literal } from '../core/create.js'
 import { DTypeError, ShapeError } from '../core/errors.js'
 import { type Checks, checkOptions, checkValue, finite } from '../core/options.js'
 import { normal } from '../ops/random.js'
-import { arange, type Tensor, tensor } from '../ops/tensor.js'
+import { arange, type Tensor } from '../ops/tensor.js'
 import { checkPositive, checkTensor, checkWhole } from './check.js'
 import { jointClasses } from './counts.js'
 import { classCounts, isLabels } from './samples.js'
@@ -74,9 +75,9 @@ export function edgeWeights(t: Tensor, d: number): Tensor {
   const exact = t.cast('float64')
   const scaled = exact.div(exact.mean()).expandDims(0)
   const powers = scaled.pow(arange(d + 1, { dtype: 'float64' }).expandDims(1))
-  const unit = tensor(
+  const unit = literal(
     Float64Array.from({ length: d + 1 }, (_, i) => Number(i === 0)),
-    { shape: [d + 1, 1] },
+    [d + 1, 1],
   )
   const multipliers = powers.matmulT(powers, { transposeB: true }).solve(unit)
   return powers.matmulT(multipliers, { transposeA: true }).reshape([m])

@@ -1,20 +1,22 @@
+import { literal } from '../core/create.js'
 import { ArgumentError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
 import { above, type Check, type Checks, flag, isList, oneOf, whole } from '../core/options.js'
 import { concat, stack, where } from '../ops/index.js'
 import { foldIn, key, normal, permutation } from '../ops/random.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { noteCopies } from './copies.js'
 import { occupied, symbolInformation } from './counts.js'
 import type { Findings } from './details.js'
 import { authorsEstimate } from './edge-authors.js'
 import { bucketsOf, type Side, sideOf } from './edge-buckets.js'
 import { edgeWeights, median, projection } from './edge-parts.js'
-import { gaussianInformation, normalCorrelation, standardized, varying } from './gaussian.js'
+import { gaussianInformation, normalCorrelation } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { entropyOfSamples } from './limits.js'
 import { normalScores } from './ranks.js'
 import { classCounts, isLabels, numbersOf } from './samples.js'
+import { standardized, varying } from './standardized.js'
 
 /** Default widths of a weighted ensemble. */
 const spreadWidths: readonly number[] = Array.from({ length: 10 }, (_, i) => i + 1)
@@ -266,7 +268,7 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
         `EDGE: ensemble 'weights' needs more widths than columns: ${widths.length} widths, ${d} columns; give more widths or use 'mean'`,
       )
     }
-    const joined = members.mul(edgeWeights(tensor(Float64Array.from(widths)), d)).sum()
+    const joined = members.mul(edgeWeights(literal(Float64Array.from(widths)), d)).sum()
     // The weights extrapolate, with entries far above 1 in several dimensions; the information of a partition is at least 0 and at most its
     // entropies.
     return { raw: joined.maximum(0).minimum(most), most }

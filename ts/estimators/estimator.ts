@@ -13,8 +13,9 @@ import {
 } from '../core/options.js'
 import { stack } from '../ops/index.js'
 import type { DeviceRequest, Tensor } from '../ops/tensor.js'
-import { checkDevice, checkTensor } from './check.js'
-import { adviseOnLabels, type SampleData, samplesFrom } from './data.js'
+import { placedOn } from '../ops/to.js'
+import { checkDevice, checkMeeting, checkTensor } from './check.js'
+import { adviseOnLabels, releaseSamples, type SampleData, samplesFrom } from './data.js'
 import {
   type EstimateDetails,
   type EstimateOptions,
@@ -26,7 +27,10 @@ import { checkLabels, classesOf, isLabels } from './samples.js'
 
 /** Options that every estimator takes. */
 export interface EstimatorOptions {
-  /** Where to compute. Default: where the data are. */
+  /**
+   * Where `estimate` and evaluations after epochs compute. Default: where the data are, and the default device for arrays. `criterion` computes where its tensors
+   * are.
+   */
   device?: DeviceRequest
 }
 
@@ -175,6 +179,17 @@ export abstract class Estimator<O extends object = object> {
     checkOptions(`${this.name}: measureSegment`, options, segmentChecks)
     checkValue(`${this.name}: unanswered`, unanswered, callable<(reason: Error) => void>())
     segmentParts(this.name, segment)
+    const { device } = this.params
+    if (device !== undefined) {
+      const there = segment.map((part) => placedOn(part, device))
+      if (there.some((part, index) => part !== segment[index])) {
+        try {
+          return await this.measureSegment(there, options, unanswered)
+        } finally {
+          for (const [index, part] of there.entries()) if (part !== segment[index]) part.dispose()
+        }
+      }
+    }
     if (!this.isLazy) return this.#measureEach(segment, options, unanswered)
     try {
       using values = await this.#segmentMeasure(options)([...segment])
@@ -247,7 +262,27 @@ export abstract class Estimator<O extends object = object> {
   ): Promise<number | EstimateDetails> {
     const { details = false } = checkOptions(`estimate of ${this.name}`, options, estimateChecks)
     const start = performance.now()
-    const [a, b] = [await this.samples('x', x), await this.samples('y', y)]
+    const a = await this.samples('x', x, y)
+    try {
+      const b = await this.samples('y', y, x)
+      try {
+        checkMeeting(this.name, a, b)
+        return await this.#estimateOf([x, y], [a, b], details, start)
+      } finally {
+        releaseSamples(b, y)
+      }
+    } finally {
+      releaseSamples(a, x)
+    }
+  }
+
+  /** The estimate of data whose samples were read. */
+  async #estimateOf(
+    [x, y]: readonly [SampleData, SampleData],
+    [a, b]: readonly [Tensor, Tensor],
+    details: boolean,
+    start: number,
+  ): Promise<number | EstimateDetails> {
     if (this.takesLabelsAsNumbers('x')) await adviseOnLabels(this.name, 'x', x, a)
     if (this.takesLabelsAsNumbers('y')) await adviseOnLabels(this.name, 'y', y, b)
     if (isLabels(a) && this.needsClasses('x')) await checkLabels(this.name, 'x', a)
@@ -288,9 +323,9 @@ export abstract class Estimator<O extends object = object> {
     }
   }
 
-  /** An argument of `estimate` as a tensor: class labels `[n]`, everything else as float64 rows `[n, d]`. */
-  protected samples(what: 'x' | 'y', data: SampleData): Promise<Tensor> {
-    return samplesFrom(`${this.name}: ${what}`, data, { device: this.params.device })
+  /** An argument of `estimate` as a tensor: class labels `[n]`, everything else as float64 rows `[n, d]`. @param beside the other argument */
+  protected samples(what: 'x' | 'y', data: SampleData, beside: unknown): Promise<Tensor> {
+    return samplesFrom(`${this.name}: ${what}`, data, { device: this.params.device, beside })
   }
 
   /** Whether whole numbers of a float array count as numbers, so labels in a float array would be misread. */

@@ -1,11 +1,12 @@
+import { literal } from '../core/create.js'
 import { DataError } from '../core/errors.js'
 import { scope } from '../core/memory.js'
 import { checkValue, flag, whole } from '../core/options.js'
-import { concat, where } from '../ops/index.js'
-import { arange, eye, type Tensor, tensor, zeros } from '../ops/tensor.js'
+import { concat } from '../ops/index.js'
+import { arange, eye, type Tensor, zeros } from '../ops/tensor.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
-import { columnsInRange } from './magnitude.js'
+import { standardized, varying } from './standardized.js'
 
 /** Options of {@link GaussianMI}. */
 export interface GaussianOptions {
@@ -82,15 +83,6 @@ export function logDeviations(name: string, x: Tensor, y: Tensor): Tensor {
   })
 }
 
-/** Columns of mean 0 and variance 1; constant columns become 0. */
-export function standardized(z: Tensor): Tensor {
-  const varies = varying(z)
-  const near = columnsInRange(z)
-  const centered = near.sub(near.mean(0)).mul(varies)
-  const spread = centered.square().mean(0).sqrt()
-  return centered.div(where(varies.greater(0), spread, 1))
-}
-
 /** Correlation matrix of columns; constant columns are uncorrelated with everything. */
 export function normalCorrelation(z: Tensor): Tensor {
   const rows = standardized(z)
@@ -105,11 +97,6 @@ const ridge = 1e-12
 export function withRidge(correlation: Tensor): Tensor {
   const d = correlation.shape[0] as number
   return correlation.mul(1 - ridge).add(eye(d, d, { dtype: 'float64' }).mul(ridge))
-}
-
-/** 1 for each column that varies, 0 for constant columns, whose computed variance may be a rounding error above 0. */
-export function varying(z: Tensor): Tensor {
-  return z.max(0).notEqual(z.min(0)).cast('float64')
 }
 
 /** Bias of the plug-in estimate for n normal samples, by the expectation of the log determinant of Wishart matrices. */
@@ -148,5 +135,5 @@ export async function independentColumns(x: Tensor, judged = x): Promise<Tensor 
   const isKept = (await rest.greater(leastRest).data()) as Uint8Array
   const kept = Int32Array.from(isKept.keys()).filter((column) => isKept[column] === 1)
   if (kept.length === 0) return undefined
-  return kept.length === d ? x : x.take(tensor(kept), 1)
+  return kept.length === d ? x : x.take(literal(kept), 1)
 }

@@ -4,6 +4,7 @@ import { checkOptions } from '../core/options.js'
 import { stack } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { centered } from './centering.js'
+import { checkMeeting } from './check.js'
 import { adviseOnCopies } from './copies.js'
 import { type SampleData, samplesFrom } from './data.js'
 import { HSIC } from './hsic.js'
@@ -52,10 +53,12 @@ export async function independenceTest(
 ): Promise<IndependenceResult> {
   const kernels = checkOptions('independenceTest', options, kernelChecks)
   const hsic = new HSIC({ sigma: 'median', ...kernels })
+  const { device } = hsic.params
   const [a, b] = [
-    await samplesFrom('independenceTest: x', x, kernels),
-    await samplesFrom('independenceTest: y', y, kernels),
+    await samplesFrom('independenceTest: x', x, { device, beside: y }),
+    await samplesFrom('independenceTest: y', y, { device, beside: x }),
   ]
+  checkMeeting('independenceTest', a, b)
   const n = a.shape[0] as number
   if (n < fewest) {
     throw new DataError(

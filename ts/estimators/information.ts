@@ -65,6 +65,13 @@ export abstract class InformationEstimator<O extends object = object> extends Es
   }
 
   /**
+   * Whether `nats` never exceeds the limit of {@link isLimited}, so a lazy value needs no cap by the entropies of the rows. Default false.
+   */
+  protected get isWithinLimit(): boolean {
+    return false
+  }
+
+  /**
    * The estimate in nats; float64 scalar. The caller applies {@link isLimited}.
    *
    * @param x `[n, dx]` float64, or int32 `[n]` if the estimator takes classes and the argument holds classes (equal numbers, equal class)
@@ -86,8 +93,9 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     if (isLabels(x) && takes.x === 'numbers') return this.#classes('x').criterion(y, x)
     const [a, b] = [this.#argument('x', x), this.#argument('y', y)]
     const nats = this.nats(a, b)
+    const isCapped = this.isLimited && !this.isWithinLimit
     const value = this.inUnits(
-      this.isLimited ? nats.minimum(entropyOfSamples(a)).minimum(entropyOfSamples(b)) : nats,
+      isCapped ? nats.minimum(entropyOfSamples(a)).minimum(entropyOfSamples(b)) : nats,
     )
     return x.dtype === 'float32' && y.dtype !== 'float64' ? value.cast('float32') : value
   }

@@ -1,5 +1,5 @@
 /** The part of the rule of {@link MutualInformation} for the kinds of both sides. */
-import { tensor } from '../ops/tensor.js'
+import { literal } from '../core/create.js'
 import type { Answer } from './answers.js'
 import { ofAtoms } from './atoms-rule.js'
 import { isSmallTable, ofClasses, ofNumbersAndClasses } from './classes-rule.js'
@@ -10,7 +10,7 @@ import { ofNumbers } from './numbers-rule.js'
 export function byKind(x: Side, y: Side, seed: number): Promise<Answer> {
   if ((x.kind === 'classes' && y.kind === 'classes') || isSmallTable(x, y)) return ofClasses(x, y, seed)
   if (x.kind === 'mixed' || y.kind === 'mixed') return ofAtoms(x, y, seed)
-  if (y.kind === 'classes') return ofNumbersAndClasses(x.rows, tensor(y.classes), seed)
-  if (x.kind === 'classes') return ofNumbersAndClasses(y.rows, tensor(x.classes), seed)
+  if (y.kind === 'classes') return ofNumbersAndClasses(x.rows, literal(y.classes), seed)
+  if (x.kind === 'classes') return ofNumbersAndClasses(y.rows, literal(x.classes), seed)
   return ofNumbers(x.rows, y.rows, seed)
 }

@@ -7,7 +7,6 @@ import { calibratedLoss } from './calibration.js'
 import { entropyOf } from './counts.js'
 import type { Findings } from './details.js'
 import { discriminantScores, spanned } from './discriminant-rule.js'
-import { standardized } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { noteEntropies } from './limits.js'
 import { inRange } from './magnitude.js'
@@ -15,6 +14,7 @@ import { unlessConstant } from './nearest.js'
 import { normalScores } from './ranks.js'
 import { checkClasses, classCounts, classesOf, unlessNumbers } from './samples.js'
 import { unitOf } from './scale.js'
+import { standardized } from './standardized.js'
 
 /** Options of {@link DiscriminantMI}. */
 export interface DiscriminantOptions {

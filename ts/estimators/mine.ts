@@ -1,6 +1,6 @@
 import { between } from '../core/options.js'
 import { Variable } from '../core/variable.js'
-import { type Tensor, zeros } from '../ops/tensor.js'
+import { type Device, type Tensor, zeros } from '../ops/tensor.js'
 import { donskerVaradhan, logMeanExpApart, mineObjective } from './bounds.js'
 import type { InformationOptions } from './information.js'
 import { type CriticOptions, ScoreBound } from './score-bound.js'
@@ -22,8 +22,8 @@ export class MINE extends ScoreBound<MINEOptions> {
   }
 
   /** ln of the moving average. */
-  protected override memory(): Variable {
-    return new Variable(zeros([]), { name: 'logAverage', trainable: false })
+  protected override memory(device: Device): Variable {
+    return new Variable(zeros([]), { name: 'logAverage', trainable: false, device })
   }
 
   protected override get bounds() {

@@ -4,7 +4,6 @@ import { concat, where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { noteCopies } from './copies.js'
 import type { Findings } from './details.js'
-import { standardized } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { inRange } from './magnitude.js'
 import {
@@ -19,6 +18,7 @@ import {
 import { Ross } from './ross.js'
 import { isLabels, numbersOf } from './samples.js'
 import { digammaOf } from './special.js'
+import { standardized } from './standardized.js'
 
 /** Tolerated share of samples whose distances tie. */
 const tolerated = 0.05

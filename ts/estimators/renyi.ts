@@ -62,9 +62,9 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
     return { x: 'any', y: 'any' } as const
   }
 
-  protected override samples(what: 'x' | 'y', data: SampleData): Promise<Tensor> {
+  protected override samples(what: 'x' | 'y', data: SampleData, beside: unknown): Promise<Tensor> {
     const { device, channels } = this.params
-    return samplesFrom(`${this.name}: ${what}`, data, { device, keepShape: channels })
+    return samplesFrom(`${this.name}: ${what}`, data, { device, beside, keepShape: channels })
   }
 
   /** With `channels`, layer outputs of more than two axes keep their axes. */

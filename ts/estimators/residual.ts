@@ -4,20 +4,14 @@ import { concat, where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { noteCopies } from './copies.js'
 import type { Findings } from './details.js'
-import {
-  logDeviations,
-  normalBias,
-  normalCorrelation,
-  samplesForColumns,
-  standardized,
-  varying,
-} from './gaussian.js'
+import { logDeviations, normalBias, normalCorrelation, samplesForColumns } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { KSG } from './ksg.js'
 import { checkApart, distanceToKth } from './nearest.js'
 import { normalScores } from './ranks.js'
 import { Ross } from './ross.js'
 import { isLabels, numbersOf, toleratedOf } from './samples.js'
+import { standardized, varying } from './standardized.js'
 
 /** Options of {@link ResidualMI}. */
 export interface ResidualOptions {

@@ -3,12 +3,13 @@ import { evaluate, scope, tidy } from '../core/memory.js'
 import { concat, stack } from '../ops/index.js'
 import { eye, full, type Tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
-import { checkColumns, normalBias, samplesForColumns, varying, withRidge } from './gaussian.js'
+import { checkColumns, normalBias, samplesForColumns, withRidge } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { DiscriminantMI } from './linear-discriminant.js'
 import { normalScores } from './ranks.js'
 import { isLabels, numbersOf } from './samples.js'
 import { digammaOf, logGamma } from './special.js'
+import { varying } from './standardized.js'
 import {
   type Places,
   placesOf,

@@ -1,6 +1,7 @@
 /** The t distribution for copula estimators. */
+import { literal } from '../core/create.js'
 import { minimum } from '../ops/index.js'
-import { full, type Tensor, tensor } from '../ops/tensor.js'
+import { full, type Tensor } from '../ops/tensor.js'
 import { logGamma } from './special.js'
 
 /** Distance of the nodes of a curve, in standard deviations of the normal score. */
@@ -44,7 +45,7 @@ export function studentOf(nu: number): Student {
   return {
     nu: scalar(nu),
     logNorm: scalar(logNormOf(nu)),
-    curve: tensor(curveOf(nu), { shape: [nodes, 4] }),
+    curve: literal(curveOf(nu), [nodes, 4]),
   }
 }
 

@@ -1,3 +1,4 @@
+import { literal } from '../core/create.js'
 import { DataError, NumericalError, StateError } from '../core/errors.js'
 import { jit } from '../core/jit.js'
 import { tidy } from '../core/memory.js'
@@ -7,7 +8,8 @@ import type { Variable } from '../core/variable.js'
 import { Adam } from '../nn/optim/adam.js'
 import { oneHot } from '../ops/index.js'
 import { foldIn, HostRandom, key } from '../ops/random.js'
-import { ones, type Tensor, tensor } from '../ops/tensor.js'
+import { type Device, ones, type Tensor, tensor } from '../ops/tensor.js'
+import { placedOn } from '../ops/to.js'
 import type { CriticValues, CriticWeights } from './critic.js'
 import type { Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
@@ -129,7 +131,7 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
   }
 
   /** State of the objective between the steps of one training; none by default. */
-  protected memory(): Variable | undefined {
+  protected memory(_device: Device): Variable | undefined {
     return undefined
   }
 
@@ -180,7 +182,7 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
   #split([x, y]: readonly [Tensor, Tensor], orders: readonly Int32Array[]): Part[] {
     return tidy(() => {
       const isScaled = (this.params as Required<TrainedOptions>).standardize
-      const take = (rows: Tensor, order: Int32Array) => rows.take(tensor(order.slice()))
+      const take = (rows: Tensor, order: Int32Array) => rows.take(literal(order))
       const scaled = (rows: Tensor) => {
         if (!isScaled) return rows
         const near = columnsInRange(rows)
@@ -198,12 +200,14 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
 
   async #train(training: Part, validation: Part): Promise<CriticValues> {
     const { seed, learningRate, steps, patience, batchSize } = this.params as Required<TrainedOptions>
+    const { device } = training.x
     const weights = this.weights(
-      foldIn(key(seed), 1),
+      // Numbers of a key on a device are on it.
+      placedOn(foldIn(key(seed), 1), device),
       training.x.shape[1] as number,
       training.y.shape[1] as number,
     )
-    const memory = this.memory()
+    const memory = this.memory(device)
     const adam = new Adam({ learningRate })
     adam.prepare(weights)
     await evaluate(Object.values(weights))
@@ -222,8 +226,7 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
       for (let done = 0, waits = 0; done < steps && waits < patience; ) {
         const pending: Promise<unknown>[] = []
         for (; pending.length < validationInterval && done < steps; done++) {
-          using rows = tensor(batches.next())
-          pending.push(step({ rows }))
+          pending.push(step({ rows: batches.next() }))
         }
         await Promise.all(pending)
         const now = await snapshot(weights)
@@ -280,7 +283,8 @@ async function rowsOf(x: Tensor): Promise<Tensor> {
 async function snapshot(weights: Readonly<Record<string, Variable>>): Promise<CriticValues> {
   const entries = await Promise.all(
     Object.entries(weights).map(
-      async ([name, weight]) => [name, tensor(await weight.data(), { shape: weight.shape })] as const,
+      async ([name, weight]) =>
+        [name, tensor(await weight.data(), { shape: weight.shape, device: weight.device })] as const,
     ),
   )
   return Object.fromEntries(entries)

@@ -1,30 +1,32 @@
 /** Tensors of many values that are there already, made without holding up the event loop. */
 import { checkShape, fromTypedArray } from '../core/create.js'
+import type { DeviceRequest } from '../core/devices.js'
 import { dtypeCode, sizeOf } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
 import { native } from '../core/native.js'
 import { dtypeOfArray } from '../core/nested.js'
 import { bytesPerTurn, inTurns, type Work } from '../core/turns.js'
 import { Tensor, tensor } from '../ops/tensor.js'
+import { placedOn } from '../ops/to.js'
 import { type ArrayData, bytesOf } from './element-types.js'
 
 /**
  * A tensor of given values, which nobody may change meanwhile. Like `tensor(data, { dtype, shape })`, but many values are copied in pieces,
- * each straight to its place.
+ * each straight to its place. Another device than the default one gets them by way of the default device.
  *
  * @throws {DeviceError} where there is no room
  * @throws {DataError} where the array was detached or became shorter meanwhile
  */
-export function* uploading({ dtype, shape, data }: ArrayData): Work<Tensor> {
+export function* uploading({ dtype, shape, data }: ArrayData, device?: DeviceRequest): Work<Tensor> {
   const extents = checkShape('tensor', shape)
   const { length } = data
   const isOfType = dtypeOfArray(data) === dtype || (dtype === 'bool' && data instanceof Uint8Array)
   // What does not go together is refused there as well.
   if (data.byteLength <= bytesPerTurn || sizeOf(extents) !== length || !isOfType) {
-    return tensor(data, { dtype, shape })
+    return tensor(data, { dtype, shape, ...(device === undefined ? {} : { device }) })
   }
   const whole = Tensor.own(native.room(dtypeCode(dtype), extents))
-  let isFilled = false
+  let isGiven = false
   try {
     const step = Math.floor(bytesPerTurn / data.BYTES_PER_ELEMENT)
     for (let start = 0; start < length; start += step) {
@@ -37,14 +39,15 @@ export function* uploading({ dtype, shape, data }: ArrayData): Work<Tensor> {
       const { values } = fromTypedArray(data.subarray(start, start + step), dtype)
       native.fill(whole.id, start * data.BYTES_PER_ELEMENT, bytesOf(values))
     }
-    isFilled = true
-    return whole
+    const placed = device === undefined ? whole : placedOn(whole, device)
+    isGiven = placed === whole
+    return placed
   } finally {
-    if (!isFilled) whole.dispose()
+    if (!isGiven) whole.dispose()
   }
 }
 
 /** What {@link uploading} makes, a turn of the event loop for each piece. */
-export function tensorInTurns(data: ArrayData): Promise<Tensor> {
-  return inTurns(uploading(data))
+export function tensorInTurns(data: ArrayData, device?: DeviceRequest): Promise<Tensor> {
+  return inTurns(uploading(data, device))
 }

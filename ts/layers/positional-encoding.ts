@@ -1,7 +1,8 @@
+import { literal } from '../core/create.js'
 import { ShapeError } from '../core/errors.js'
 import { above, type Checks, checkOptions, whole } from '../core/options.js'
 import type { Weights } from '../nn/module.js'
-import { type Shape, type Tensor, tensor } from '../ops/tensor.js'
+import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
@@ -46,7 +47,7 @@ export class PositionalEncoding extends Layer {
       const angle = (Math.floor(at / features) + offset) / base ** ((feature - (feature % 2)) / features)
       return feature % 2 === 0 ? Math.sin(angle) : Math.cos(angle)
     })
-    return x.add(tensor(waves, { shape: [time, features] }).cast(x.dtype))
+    return x.add(literal(waves, [time, features]).cast(x.dtype))
   }
 
   protected override settings() {

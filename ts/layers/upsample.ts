@@ -1,7 +1,8 @@
+import { literal } from '../core/create.js'
 import { ArgumentError, ShapeError } from '../core/errors.js'
 import { type Checks, checkOptions, elsewhere, isList, oneOf } from '../core/options.js'
 import type { Weights } from '../nn/module.js'
-import { type Shape, type Tensor, tensor } from '../ops/tensor.js'
+import type { Shape, Tensor } from '../ops/tensor.js'
 import { checkInputs, perAxis, wholeNumber } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
@@ -89,10 +90,8 @@ function linear(x: Tensor, axis: number, extent: number): Tensor {
   const low = Int32Array.from(places, Math.floor)
   const high = low.map((place) => Math.min(place + 1, from - 1))
   const column = [extent, ...new Array<number>(x.rank - axis - 1).fill(1)]
-  const share = tensor(
-    places.map((place) => place - Math.floor(place)),
-    { shape: column, dtype: x.dtype },
-  )
+  const shares = Float64Array.from(places, (place) => place - Math.floor(place))
+  const share = literal(shares, column).cast(x.dtype)
   const before = x.take(low, axis)
   return before.add(x.take(high, axis).sub(before).mul(share))
 }

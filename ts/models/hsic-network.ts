@@ -2,6 +2,7 @@ import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { checkOptions, checkValue, isInstance, whole } from '../core/options.js'
 import { idOf } from '../core/tensor.js'
 import { scope } from '../core/transforms.js'
+import type { Variable } from '../core/variable.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
@@ -68,6 +69,10 @@ export abstract class HSICNetwork extends Stack {
     return this
   }
 
+  override addedWith(layer: Layer): object | undefined {
+    return this.#locals.get(layer)
+  }
+
   /** Sets the criterion of a registered layer, before `compile`; arguments and errors are those of `add`. */
   trainBy(layer: Layer, options: LocalOptions): this {
     const given = checkLocal('trainBy', options)
@@ -108,7 +113,9 @@ export abstract class HSICNetwork extends Stack {
     const given = checkOptions('compile', options, hsicCompileChecks)
     const { criterion, post = {}, ...pre } = given
     if (criterion !== undefined) checkCriterion('compile', criterion)
-    return this.compileLocal(pre, post, () => criterion)
+    this.compileLocal(pre, post, () => criterion)
+    stateOf(this).compiledWith = given
+    return this
   }
 
   /** The criterion of a layer: the one that it was added with, or the criterion of all layers. */
@@ -393,6 +400,14 @@ export abstract class HSICNetwork extends Stack {
     using largest = outputs.argMax(1)
     const units = await largest.data()
     return Int32Array.from(units as Int32Array, (unit) => this.#classOfUnit?.[Number(unit)] ?? Number(unit))
+  }
+
+  /** The optimizers of the layers move as well. */
+  protected override movedVariables(): Variable[] {
+    const local = [...this.#trainings.values()].flatMap(({ optimizer }) => [
+      ...optimizer.stateVariables().values(),
+    ])
+    return [...super.movedVariables(), ...local]
   }
 
   override dispose(): void {

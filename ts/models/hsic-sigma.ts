@@ -14,6 +14,7 @@ import { BatchNorm1d, type BatchNormOptions } from '../layers/batch-norm.js'
 import { HSICOutput } from '../layers/hsic-output.js'
 import type { Layer } from '../layers/layer.js'
 import type { Tensor } from '../ops/tensor.js'
+import { stateOf } from '../train/state.js'
 import type { ForwardContext, ForwardResult } from './forward.js'
 import { checkCriterion, HSICNetwork } from './hsic-network.js'
 import { type HSICSigmaCompileOptions, sigmaCompileChecks, sigmaPreChecks } from './hsic-options.js'
@@ -137,7 +138,9 @@ export class HSICSigma extends HSICNetwork {
       return made
     })
     const copyOf = (layer: Layer) => this.#copies.findIndex((copy) => copy.includes(layer))
-    return this.compileLocal(pre, given.post ?? {}, (layer) => criteria[copyOf(layer)])
+    this.compileLocal(pre, given.post ?? {}, (layer) => criteria[copyOf(layer)])
+    stateOf(this).compiledWith = given
+    return this
   }
 
   protected override isReadout(layer: Layer): boolean {

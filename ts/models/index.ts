@@ -15,7 +15,7 @@ export type {
 export { HSICSequential } from './hsic-sequential.js'
 export { HSICSigma, type HSICSigmaOptions } from './hsic-sigma.js'
 export { IBSequential } from './ib-sequential.js'
-export { load } from './load.js'
+export { type LoadModelOptions, load } from './load.js'
 export type { LayerObjective } from './local-objective.js'
 export { Network } from './network.js'
 export type { NetworkOptions, Segment } from './network-options.js'

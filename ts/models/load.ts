@@ -1,35 +1,56 @@
+import { type DeviceRequest, deviceNamed } from '../core/devices.js'
 import { DataError } from '../core/errors.js'
-import { isList } from '../core/options.js'
+import { type Checks, checkOptions, elsewhere, flag, isList } from '../core/options.js'
 import { Layer } from '../layers/layer.js'
 import { argumentsOf, type Blueprint, type Plain } from '../nn/blueprint.js'
 import { Network } from './network.js'
 import { make, moduleOf } from './registry.js'
 import { Stack } from './sequential.js'
-import { fillModel, readModel, type StoredModel, type Unbuildable } from './storage.js'
+import { isUnbuildable, settingsOf, type Unbuildable } from './settings-data.js'
+import { fillModel, readModel, type StoredModel } from './storage.js'
+import { restoreTraining } from './stored-training.js'
+
+/** Options of {@link load}. */
+export interface LoadModelOptions {
+  /** Where the model is to be, wherever it was saved. Default the default device. */
+  device?: DeviceRequest
+  /**
+   * Compile the model as it was, with the state of its optimizer, and attach its evaluators again, so that it trains on as if it had never been saved. Default true.
+   */
+  compile?: boolean
+}
+
+const checks: Checks<LoadModelOptions> = { device: elsewhere(), compile: flag }
 
 /**
- * Builds a model from a file that `save` wrote: its layers, weights and state. Frozen weights are frozen again. The model is not compiled; after
- * `model.compile(...)`, `model.load(path)` restores the optimizer's state too. The model has no evaluators, and saves no dynamics.
+ * Builds a model from a file that `save` wrote: its layers, weights and state, compiled as it was, with the state of its optimizer and its evaluators. Frozen
+ * weights are frozen again. Training goes on with the bits that it would have had; history and dynamics of earlier fits are not in the file.
  *
  *     const model = await load('runs/best')
+ *     await model.fit(x, y, { epochs: 10 })
  *
- * Call `register(Class)` first for layers and networks of your own.
+ * Call `register(Class)` first for layers, networks and estimators of your own.
  *
  * @param path the path that was given to `save`
- * @throws DataError for a file of an older layout, an unknown class, and a layer that cannot be built from a file, before any model is
- *   built; IOError where the file cannot be read
+ * @throws DataError for a file of an older layout, an unknown class, and what a file cannot hold, such as a loss that is a function: all of it, and what to do; IOError
+ *   where the file cannot be read
  */
-export async function load(path: string): Promise<Network> {
+export async function load(path: string, options: LoadModelOptions = {}): Promise<Network> {
+  const { device, compile = true } = checkOptions('load', options, checks)
+  const wanted = deviceNamed('load', device)
   const stored = await readModel(path)
+  const { file, architecture } = stored
   const model = buildModel(stored)
   try {
-    await fillModel(model, stored, { optimizer: false })
     const { weights } = model
-    for (const name of stored.architecture.frozen ?? []) {
+    for (const name of architecture.frozen ?? []) {
       const variable = weights[name]
       if (variable !== undefined) variable.trainable = false
     }
-    return model
+    const { training } = architecture
+    if (compile && training !== undefined) restoreTraining(file, model, training, make)
+    await fillModel(model, stored, { optimizer: compile })
+    return await model.to(wanted)
   } catch (error) {
     model.dispose()
     throw error
@@ -47,19 +68,26 @@ function buildModel({ file, architecture }: StoredModel): Network {
   }
   if (!(model instanceof Stack) || model.numLayers > 0) return model
   try {
-    for (const { name, kind: sort, blueprint } of layers) {
+    for (const { name, kind: sort, blueprint, addedWith } of layers) {
       const where = `${file}: layer '${name}'`
       const layer = moduleOf(where, buildable<Blueprint>(where, sort, blueprint))
       if (!(layer instanceof Layer)) {
         throw new DataError(`${where} is of a class that is no layer; register the class the layer is of`)
       }
-      model.add(layer)
+      if (addedWith === undefined) model.add(layer)
+      else add(model, layer, where, buildable<Plain>(where, sort, addedWith))
     }
     return model
   } catch (error) {
     model.dispose()
     throw error
   }
+}
+
+/** Adds a layer with what it was added with. */
+function add(model: Stack, layer: Layer, where: string, data: Plain): void {
+  const adds: { add(layer: Layer, options: unknown): unknown } = model
+  adds.add(layer, settingsOf(where, data, make))
 }
 
 /** The file's description of how a layer or model is built. */
@@ -69,6 +97,6 @@ function buildable<T>(where: string, kind: string, told: T | Unbuildable | undef
       `${where} (${kind}): the file is of an older hyperglow and does not say how to build it; build the model and use its load, then save it again`,
     )
   }
-  if (typeof told !== 'object' || told === null || !('reason' in told)) return told as T
+  if (!isUnbuildable(told)) return told as T
   throw new DataError(`${where} (${kind}) cannot be built from a file: ${told.reason}`)
 }

@@ -7,7 +7,7 @@ import type { Batch } from '../data/loader.js'
 import type { Layer } from '../layers/layer.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
 import { stack } from '../ops/index.js'
-import { eye, type Tensor, zeros } from '../ops/tensor.js'
+import { type Device, eye, type Tensor, zeros } from '../ops/tensor.js'
 import type { Outcome, Reading, StepContext, Task, TaskSegment } from '../train/task.js'
 import type { TrainingRecord } from '../train/training-record.js'
 import type { ForwardContext, ForwardPass, ForwardResult } from './forward.js'
@@ -22,6 +22,7 @@ import type { PassRequest } from './pass.js'
 
 /** The part of a network that the task uses. */
 export interface LocalModel {
+  readonly device: Device
   readonly dtype: 'float32' | 'float64'
   readonly weights: Readonly<Record<string, Variable>>
   readonly stateVariables: Readonly<Record<string, Variable>>
@@ -68,7 +69,9 @@ export class LocalTask implements Task<Batch> {
     this.parameters = Object.assign({}, ...locals.map(({ parameters }) => parameters))
     this.optimizers = Object.fromEntries(locals.map(({ path, optimizer }) => [path, optimizer]))
     const others = Object.entries(model.weights).filter(([path]) => this.parameters[path] === undefined)
-    this.#measured = new Map([...options.locals].map(([layer, { path }]) => [layer, measures(path)]))
+    this.#measured = new Map(
+      [...options.locals].map(([layer, { path }]) => [layer, measures(path, model.device)]),
+    )
     const measured = [...this.#measured].map(([layer, variable]) => [layer.name, variable] as const)
     this.state = {
       weights: { ...model.stateVariables, ...Object.fromEntries(others) },
@@ -212,10 +215,9 @@ function outcomeOf(objectives: readonly LayerObjective[]): Outcome {
   return { loss: reading(total), logs: Object.fromEntries(logs) }
 }
 
-function measures(path: string): Variable {
-  return tidy(
-    () => new Variable(zeros([3], { dtype: 'float64' }), { name: `measured.${path}`, trainable: false }),
-  )
+function measures(path: string, device: Device): Variable {
+  const options = { name: `measured.${path}`, trainable: false, device }
+  return tidy(() => new Variable(zeros([3], { dtype: 'float64' }), options))
 }
 
 function runTwice({ name }: Layer): StateError {

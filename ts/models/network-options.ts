@@ -1,5 +1,5 @@
 /** Options of the constructor of a network. */
-import { onlyDefault } from '../core/devices.js'
+import { deviceNamed } from '../core/devices.js'
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
 import { floatDType } from '../core/operands.js'
 import {
@@ -23,7 +23,7 @@ export type Segment = 'label' | 'origin'
 export interface NetworkOptions {
   /** Shape of one input, without the batch axis. */
   inputShape: Shape
-  /** The default device, which `HYPERGLOW_DEVICE` names; models on other devices are refused. */
+  /** Where weights and state are, and where the network computes, until `to` moves it. Default the default device, which `HYPERGLOW_DEVICE` names. */
   device?: DeviceRequest
   /** Seed of the initial weights, of dropout and, in `fit`, of split and order of the data. Default 0. */
   seed?: number
@@ -91,7 +91,7 @@ export function resolveNetwork(options: NetworkOptions): NetworkSettings {
   const shape = Object.freeze(checkInputShape(inputShape))
   return {
     inputShape: shape,
-    device: onlyDefault('a network', given.device),
+    device: deviceNamed('a network', given.device),
     seed,
     dtype,
     trackDynamics,

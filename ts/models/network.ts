@@ -1,21 +1,15 @@
-import { ArgumentError, describe, StateError } from '../core/errors.js'
-import { checkOptions, isInstance, oneOf } from '../core/options.js'
-import type { Variable } from '../core/variable.js'
+import { StateError } from '../core/errors.js'
+import { checkOptions, oneOf } from '../core/options.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
 import { type Attachment, type AttachOptions, attachment, type Probe } from '../dynamics/attachment.js'
 import { dynamicsByStep, type StepDynamics } from '../dynamics/by-step.js'
 import type { ModelDynamics } from '../dynamics/record.js'
-import type { SaveDynamics } from '../dynamics/save.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
-import { Layer } from '../layers/layer.js'
-import type { FloatDType } from '../nn/initializers.js'
 import type { LossName } from '../nn/losses/named.js'
 import type { Loss } from '../nn/losses/reduction.js'
-import type { Module } from '../nn/module.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
-import { foldIn, key, splitKey } from '../ops/random.js'
-import type { Device, Shape, Tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { type CompileOptions, resolveCompile } from '../train/compile.js'
 import {
   type EvaluateOptions,
@@ -27,20 +21,13 @@ import {
 import { type ExplainOptions, explainModel } from '../train/explain-model.js'
 import { type FitDatasetOptions, type FitOptions, fitArrays, trainModel } from '../train/fit-model.js'
 import type { History } from '../train/history.js'
-import { checkIdle, compiledOf, disposeState, stateOf, TrainingState } from '../train/state.js'
+import { checkIdle, compiledOf, stateOf } from '../train/state.js'
 import { type ActivationsOptions, activationsOf, type ModelActivations } from './activations.js'
-import type { ForwardContext, ForwardPass, ForwardResult, LayerEntry } from './forward.js'
-import { nameLayer } from './layer-names.js'
-import { type NetworkOptions, resolveNetwork, type Segment } from './network-options.js'
-import { type ApplyOptions, applyRequest, type PassRequest, passOf } from './pass.js'
+import { Composition } from './composition.js'
+import type { ForwardPass } from './forward.js'
 import { type ModelReportOptions, reportModel } from './report.js'
-import { NetworkModule } from './root.js'
 import { type LoadOptions, loadModel, saveModel } from './storage.js'
 import { summarize } from './summary.js'
-
-/** Ends of the messages that refuse a change during fit. */
-const mode = 'in between, apply({}, x) gives outputs in evaluation mode'
-const frozen = 'call fit once for each set of layers to train'
 
 /**
  * The base of all models: layers, their weights, and training.
@@ -57,81 +44,8 @@ const frozen = 'call fit once for each set of layers to train'
  *       }
  *     }
  */
-export abstract class Network {
-  readonly device: Device
-  readonly seed: number
-  readonly dtype: FloatDType
-  readonly trackDynamics: boolean
-  readonly saveDynamics: Readonly<Required<SaveDynamics>> | undefined
-  readonly segment: Segment
-  readonly compat: 'doubleSoftmax' | undefined
-  /** State of the model's training. @internal */
-  readonly trainingState: TrainingState
-  /** Whether the network has no weights of its own, see {@link NetworkOptions.noWeights}. */
-  readonly noWeights: boolean
-  /** The network as a module: its layers are the children, `layers.0` and so on, and hold all weights and state. */
-  readonly module: Module
-
-  readonly #root: NetworkModule
-  readonly #inputShape: Shape
-  readonly #entries = new Map<Layer, LayerEntry>()
+export abstract class Network extends Composition {
   readonly #attachments: Attachment<Probe>[] = []
-  readonly #rootKey: Tensor
-
-  constructor(options: NetworkOptions) {
-    const settings = resolveNetwork(options)
-    this.#inputShape = settings.inputShape
-    this.device = settings.device
-    this.seed = settings.seed
-    this.dtype = settings.dtype
-    this.trackDynamics = settings.trackDynamics
-    this.saveDynamics = settings.saveDynamics
-    this.segment = settings.segment
-    this.compat = settings.compat
-    this.noWeights = settings.noWeights
-    const root = key(this.seed)
-    this.#rootKey = foldIn(root, 0)
-    this.trainingState = new TrainingState(this.seed)
-    root.dispose()
-    this.#root = new NetworkModule({
-      name: this.constructor.name,
-      inputShape: settings.inputShape,
-      dtype: settings.dtype,
-      run: (weights, x, { training, key: own = null, state, update }) =>
-        this.forward(x, this.pass({ weights, training, key: own, state, update, tracking: false })).output,
-    })
-    this.module = this.#root
-    this.module.guard = (change) => checkIdle(this, change, frozen)
-  }
-
-  /**
-   * The arguments of the constructor, which `save` writes into the file for `load(path)`. A class whose constructor takes other arguments
-   * overrides it.
-   */
-  settings(): readonly unknown[] {
-    const { inputShape, seed, dtype, trackDynamics, segment, compat, noWeights } = this
-    return [{ inputShape, seed, dtype, trackDynamics, segment, compat, noWeights }]
-  }
-
-  /** Shape of one input. */
-  get inputShape(): Shape {
-    return this.#inputShape
-  }
-
-  /** The registered layers in order. */
-  get layers(): readonly Layer[] {
-    return [...this.#entries.keys()]
-  }
-
-  /** Number of layers, those without parameters included. */
-  get numLayers(): number {
-    return this.#entries.size
-  }
-
-  /** Whether the weights are on a CUDA device. */
-  get isGpu(): boolean {
-    return /^cuda/.test(this.device)
-  }
 
   /** The loss; undefined before `compile`. */
   get lossFn(): Loss | undefined {
@@ -168,156 +82,6 @@ export abstract class Network {
     return stateOf(this).record.history
   }
 
-  /** Whether the model is in training mode, in which `forward` drops out and uses batch statistics. */
-  get training(): boolean {
-    return stateOf(this).training
-  }
-
-  /** Changes to training mode. Throws StateError during fit, which sets the mode itself. */
-  train(): this {
-    checkIdle(this, 'train', mode)
-    stateOf(this).training = true
-    return this
-  }
-
-  /** Changes to evaluation mode, the mode of a new model. Throws StateError during fit. */
-  eval(): this {
-    checkIdle(this, 'eval', mode)
-    stateOf(this).training = false
-    return this
-  }
-
-  /** Weights by path, such as `layers.2.kernel`, in the order of the layers. Empty for a network without weights of its own. */
-  get weights(): Record<string, Variable> {
-    stateOf(this)
-    return Object.fromEntries(this.module.params)
-  }
-
-  /** The weights that training changes. */
-  get trainableWeights(): Record<string, Variable> {
-    stateOf(this)
-    return Object.fromEntries(this.module.trainableParams)
-  }
-
-  /** State of the layers besides weights, such as running statistics, by path. */
-  get stateVariables(): Record<string, Variable> {
-    stateOf(this)
-    return Object.fromEntries(this.module.state)
-  }
-
-  /** Shapes of the weights by path, in order, of the network's own weights or of the weights that `apply` needs. */
-  get paramShapes(): Readonly<Record<string, Shape>> {
-    return this.module.paramShapes
-  }
-
-  /** All trainable Variables. */
-  parameters(): Variable[] {
-    return Object.values(this.trainableWeights)
-  }
-
-  /** Number of weights. */
-  countParams(): number {
-    return this.module.countParams()
-  }
-
-  /**
-   * Freezes weights: `freeze('layers.0')`, `freeze('**.bias')`. `*` matches any part of a name, `**` any number of names, and the path of a layer
-   * all of the layer's weights.
-   *
-   * @returns the paths of the matching weights
-   * @throws UnknownNameError if no weight matches; StateError during fit
-   */
-  freeze(pattern: string): string[] {
-    return this.module.freeze(pattern)
-  }
-
-  /** Unfreezes weights; arguments and errors are those of `freeze`. */
-  unfreeze(pattern: string): string[] {
-    return this.module.unfreeze(pattern)
-  }
-
-  /**
-   * Makes a layer part of the network and creates its weights; its path is `layers.N`, in order, unless it is named.
-   *
-   * @param inputShape shape of one input of the layer; default the network's input shape
-   * @param name path of its weights in place of `layers.N`, such as 'encoder'
-   * @returns the layer
-   * @throws StateError after `compile` or for a layer that is in use; ShapeError if the layer cannot take the shape
-   */
-  register<L extends Layer>(layer: L, inputShape: Shape = this.inputShape, name?: string): L {
-    const state = stateOf(this)
-    if (state.compiled !== undefined) {
-      throw new StateError('a layer was added after compile; add all layers first, then compile')
-    }
-    if (!isInstance(layer, Layer))
-      throw new ArgumentError(`given ${describe(layer)} as a layer, expected a Layer`)
-    const index = this.#entries.size
-    const path = name ?? `layers.${index}`
-    if (!layer.declared) nameLayer(layer, this.layers)
-    const { dtype, noWeights } = this
-    using ownKey = foldIn(this.#rootKey, index)
-    this.#root.add(path, layer, inputShape, { key: ownKey, dtype, noWeights })
-    this.#entries.set(layer, { path, layer })
-    state.predictor?.dispose()
-    state.predictor = undefined
-    return layer
-  }
-
-  /**
-   * The network as a composition of its layers. Each kind of network overrides it, and runs layers with `ctx.run(layer, x)`, so that
-   * the pass chooses weights, mode and random numbers.
-   *
-   * @param x `[batch, ...inputShape]`; @param ctx default `this.context()`, the network's own weights in its current mode
-   */
-  abstract forward(x: Tensor, ctx?: ForwardContext): ForwardResult
-
-  /** A pass over the network's own weights, in its current mode, that tracks `hidden`. In training mode the layers' state is updated at once. */
-  context(): ForwardContext {
-    return this.pass({ training: this.training, tracking: true })
-  }
-
-  /**
-   * A pass over given weights. @internal
-   *
-   * @param options weights and state by path, by default the network's own; `key` null for no key, by default the next key of the
-   * network's own stream
-   */
-  pass(options: PassRequest): ForwardPass {
-    const { rng } = stateOf(this).record
-    const drawKey = () => {
-      const [use, next] = splitKey(rng.value) as [Tensor, Tensor]
-      rng.assign(next)
-      return use
-    }
-    const { tracking = this.trackDynamics } = options
-    const passed = { ...options, tracking }
-    return passOf(
-      { name: this.constructor.name, module: this.module, entries: this.#entries, drawKey },
-      passed,
-    )
-  }
-
-  /** Output for a batch, with the network's own weights in its current mode. */
-  call(x: Tensor): Tensor {
-    return this.forward(x, this.pass({ training: this.training, tracking: false })).output
-  }
-
-  /**
-   * The network as a pure function of its weights, differentiable any number of times.
-   *
-   *     const { value, grads } = valueAndGrad((w) => loss(net.apply(w, x), y), net.weights)
-   *
-   * @param weights tensors by path, as in `weights`; a missing path stands for the network's own weight
-   * @param x `[batch, ...inputShape]`
-   * @returns `[batch, ...outputShape]`
-   * @throws UnknownNameError for a path that is not a weight
-   */
-  apply(weights: Readonly<Record<string, Tensor>>, x: Tensor, options: ApplyOptions = {}): Tensor {
-    const request = applyRequest('apply', this.paramShapes, weights, options)
-    stateOf(this)
-    return this.forward(x, this.pass(request)).output
-  }
-
   /**
    * Sets loss, optimizer and metrics. Afterward no layer can be added.
    *
@@ -339,6 +103,9 @@ export abstract class Network {
     const state = stateOf(this)
     if (state.compiled?.ownsOptimizer) state.compiled.optimizer.dispose()
     state.compiled = compiled
+    const { learningRate: _, momentum: __, optimizerOptions: ___, ...rest } = options
+    // With the settings of the optimizer all filled in.
+    state.compiledWith = { ...rest, optimizer }
     return this
   }
 
@@ -505,22 +272,6 @@ export abstract class Network {
    */
   load(path: string, options: LoadOptions = {}): Promise<this> {
     return loadModel(this, path, options).then(() => this)
-  }
-
-  /**
-   * Releases the memory of the model at once: weights, state, the optimizer's state and the compiled function of `predict`. A second call does
-   * nothing. `layers`, `numLayers`, `inputShape` and `countParams()` stay readable, as do tensors of dynamics that were read before; all other uses
-   * throw {@link DisposedError}. The garbage collector releases a model that was dropped without `dispose`.
-   *
-   * @throws StateError during training or evaluation of the model
-   */
-  dispose(): void {
-    disposeState(this)
-    this.#rootKey.dispose()
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose()
   }
 
   /** The input of the last softmax; the output for a network that does not end in a softmax. @internal */

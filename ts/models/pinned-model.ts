@@ -2,7 +2,8 @@
 import { allocate, type DType, sizeOf } from '../core/dtype.js'
 import { type Compiled, evaluate, jit, tidy } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
-import { type Shape, type Tensor, zeros } from '../ops/tensor.js'
+import { type Device, type Shape, type Tensor, zeros } from '../ops/tensor.js'
+import { placedOn } from '../ops/to.js'
 import { Pipeline } from '../train/pipeline.js'
 import type { Network } from './network.js'
 
@@ -62,6 +63,7 @@ export function pointsOf(model: Network): Point[] {
 /** The weights and the state of a network at a moment. */
 export class PinnedModel {
   readonly dtype: DType
+  readonly #device: Device
   readonly #model: Network
   readonly #weights: Weights
   readonly #state: Weights
@@ -73,6 +75,7 @@ export class PinnedModel {
       Object.fromEntries(Object.entries(variables).map(([path, variable]) => [path, variable.value]))
     this.#model = model
     this.dtype = model.dtype
+    this.#device = model.device
     this.#weights = values(model.weights)
     this.#state = values(model.stateVariables)
   }
@@ -116,7 +119,11 @@ export class PinnedModel {
         signal?.throwIfAborted()
         starts.push(done)
         done += x.shape[0] as number
-        await pipeline.push(() => pass(this.#weights, this.#state, x).finally(() => x.dispose()))
+        await pipeline.push(() => {
+          const there = placedOn(x, this.#device)
+          if (there !== x) x.dispose()
+          return pass(this.#weights, this.#state, there).finally(() => there.dispose())
+        })
       }
       await pipeline.drain()
     } finally {
@@ -128,7 +135,9 @@ export class PinnedModel {
   /** What points answer to one batch, by name; the tensors are the caller's. */
   async outputs(points: readonly Point[], x: Tensor): Promise<Map<string, Tensor>> {
     const names = points.map(({ name }) => name)
-    const results = await this.#pass(names)(this.#weights, this.#state, x)
+    const there = placedOn(x, this.#device)
+    const results = await this.#pass(names)(this.#weights, this.#state, there)
+    if (there !== x) there.dispose()
     return new Map(names.map((name, i) => [name, results[i] as Tensor]))
   }
 

@@ -1,5 +1,7 @@
 /** Classes by name, for models that are built from files. */
 import { ArgumentError, DataError, describe } from '../core/errors.js'
+import { Estimator } from '../estimators/estimator.js'
+import * as estimators from '../estimators/index.js'
 import * as layers from '../layers/index.js'
 import { type Blueprint, build } from '../nn/blueprint.js'
 import { type AnyModule, Module } from '../nn/module.js'
@@ -9,7 +11,7 @@ import { IBSequential } from './ib-sequential.js'
 import { Network } from './network.js'
 import { Sequential } from './sequential.js'
 
-/** A class of modules or networks. */
+/** A class of modules, networks or estimators. */
 export type Buildable =
   | (abstract new (
       ...given: never[]
@@ -17,10 +19,13 @@ export type Buildable =
   | (abstract new (
       ...given: never[]
     ) => Network)
+  | (abstract new (
+      ...given: never[]
+    ) => Estimator)
 
 const ours = new Map<string, unknown>(
-  Object.entries({ ...layers, Sequential, IBSequential, HSICSequential, HSICSigma }).filter(([, value]) =>
-    isBuildable(value),
+  Object.entries({ ...estimators, ...layers, Sequential, IBSequential, HSICSequential, HSICSigma }).filter(
+    ([, value]) => isBuildable(value),
   ),
 )
 const registered = new Map<string, unknown>()
@@ -28,7 +33,7 @@ const registered = new Map<string, unknown>()
 function isBuildable(value: unknown): value is Buildable {
   if (typeof value !== 'function') return false
   const { prototype } = value as { prototype?: unknown }
-  return prototype instanceof Module || prototype instanceof Network
+  return [Module, Network, Estimator].some((Base) => prototype instanceof Base)
 }
 
 /**
@@ -37,12 +42,14 @@ function isBuildable(value: unknown): value is Buildable {
  *     register(Scale)
  *     const model = await load('runs/best')
  *
- * @throws ArgumentError for anything but a class of modules (layers, say) or networks, and for the name of a class of the library
+ * An estimator is made again of its `params`: `new Class(params)`.
+ *
+ * @throws ArgumentError for anything but a class of modules (layers, say), networks or estimators, and for the name of a class of the library
  */
 export function register(Class: Buildable): void {
   if (!isBuildable(Class)) {
     throw new ArgumentError(
-      `register: given ${describe(Class)}, expected a class that extends Layer, Module or Network`,
+      `register: given ${describe(Class)}, expected a class that extends Layer, Module, Network or Estimator`,
     )
   }
   const { name } = Class

@@ -3,8 +3,11 @@ import { evaluate } from '../core/memory.js'
 import { type Checks, checkOptions, elsewhere, signal, text, whole } from '../core/options.js'
 import { tidy, valueAndGrad } from '../core/transforms.js'
 import { inTurns } from '../core/turns.js'
+import type { ActivationRun } from '../data/activations/types.js'
 import { ArrayDataset, type ArrayInput, readingInputs } from '../data/array-dataset.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { ArrayData } from '../io/element-types.js'
+import type { LazyArray } from '../io/lazy-array.js'
+import type { Tensor } from '../ops/tensor.js'
 import { type ReportOptions, report } from '../plots/report.js'
 import { outlineOf } from '../train/outline.js'
 import { compiledOf, exclusively, stateOf } from '../train/state.js'
@@ -40,18 +43,14 @@ export async function reportModel(
   const { x, y, samples = 500, title, configuration, signal } = checkOptions('report', options, checks)
   const { history, dynamics } = stateOf(model).record
   const layers = x === undefined ? undefined : await layersOf(model, x, y, samples)
-  try {
-    return await report(dynamics ?? null, folder, {
-      title: title ?? `${model.constructor.name}: training report`,
-      network: model.summary(),
-      configuration: { ...configurationOf(model), ...configuration },
-      ...(history === undefined ? {} : { history }),
-      ...(signal === undefined ? {} : { signal }),
-      ...layers?.told,
-    })
-  } finally {
-    layers?.dispose()
-  }
+  return report(dynamics ?? null, folder, {
+    title: title ?? `${model.constructor.name}: training report`,
+    network: model.summary(),
+    configuration: { ...configurationOf(model), ...configuration },
+    ...(history === undefined ? {} : { history }),
+    ...(signal === undefined ? {} : { signal }),
+    ...layers,
+  })
 }
 
 /** How the model was set up and trained. */
@@ -79,49 +78,45 @@ function configurationOf(model: Network): Record<string, unknown> {
   }
 }
 
-interface LayersTold {
-  readonly told: Pick<ReportOptions, 'activations' | 'activationsOf' | 'gradientNorms'>
-  dispose(): void
-}
+type LayersTold = Pick<ReportOptions, 'activations' | 'activationsOf' | 'gradientNorms'>
 
-/** What the layers put out for the first samples in evaluation mode, and how long their gradients are where there are targets. */
+/** What the layers answer to the first samples, and how long their gradients are where there are targets. */
 async function layersOf(
   model: Network,
   x: ArrayInput,
   y: ArrayInput | undefined,
   most: number,
 ): Promise<LayersTold> {
-  return exclusively(model, 'report', async () => {
-    const { inputs, targets } = await readSamples(model, x, y, most)
-    try {
-      const activations = tidy(() => {
-        const pass = model.pass({ training: false, tracking: true })
-        const { hidden } = model.forward(inputs, pass)
-        return Object.fromEntries(
-          hidden.map((h, i) => [
-            pass.producer(h)?.name ?? `hidden_${i + 1}`,
-            h.reshape([h.shape[0] as number, -1]),
-          ]),
-        )
-      })
-      await evaluate(activations)
-      const gradientNorms = targets === undefined ? undefined : await normsOf(model, inputs, targets)
-      const count = inputs.shape[0] as number
-      return {
-        told: {
-          activations,
-          activationsOf: `the first ${count} samples given, after ${stateOf(model).record.epochs} epochs, in evaluation mode`,
-          ...(gradientNorms === undefined ? {} : { gradientNorms }),
-        },
-        dispose: () => {
-          for (const h of Object.values(activations)) h.dispose()
-        },
-      }
-    } finally {
-      inputs.dispose()
-      targets?.dispose()
+  const { inputs, targets } = await readSamples(model, x, y, most)
+  try {
+    const activations = await answersTo(model, inputs)
+    const gradientNorms =
+      targets === undefined
+        ? undefined
+        : await exclusively(model, 'report', () => normsOf(model, inputs, targets))
+    const count = inputs.shape[0] as number
+    return {
+      activations,
+      activationsOf: `the first ${count} samples given, after ${stateOf(model).record.epochs} epochs, in evaluation mode`,
+      ...(gradientNorms === undefined ? {} : { gradientNorms }),
     }
-  })
+  } finally {
+    inputs.dispose()
+    targets?.dispose()
+  }
+}
+
+/** Activations `[n, units]` by layer. */
+async function answersTo(model: Network, inputs: Tensor): Promise<Record<string, ArrayData>> {
+  using seen = await model.activations(inputs)
+  const run = seen.runs[0] as ActivationRun
+  const found: Record<string, ArrayData> = {}
+  for (const name of run.layers) {
+    const { dtype, shape, data } = await (run.layer(run.epochs[0] as number, name) as LazyArray).read()
+    const n = shape[0] as number
+    found[name] = { dtype, shape: [n, data.length / n], data }
+  }
+  return found
 }
 
 async function readSamples(
@@ -130,11 +125,10 @@ async function readSamples(
   y: ArrayInput | undefined,
   most: number,
 ): Promise<{ inputs: Tensor; targets: Tensor | undefined }> {
-  const { inputShape, dtype } = model
+  const { inputShape, dtype, device } = model
   if (y === undefined) {
-    const all = await inTurns(readingInputs(x, dtype, inputShape))
-    using rows = tensor(Int32Array.from({ length: Math.min(most, all.shape[0] as number) }, (_, i) => i))
-    const taken = all.take(rows)
+    const all = await inTurns(readingInputs(x, dtype, inputShape, device))
+    const taken = all.slice([0], [Math.min(most, all.shape[0] as number)])
     const inputs = taken.dtype === dtype ? taken : taken.cast(dtype)
     await evaluate(inputs)
     if (inputs !== taken) taken.dispose()
@@ -142,7 +136,7 @@ async function readSamples(
     return { inputs, targets: undefined }
   }
   const rule = new TargetRule(compiledOf(model, 'report'), outlineOf(model).outputShape)
-  const options = { batchSize: most, inputShape, dtype, ...rule.datasetOptions(y) }
+  const options = { batchSize: most, inputShape, dtype, device, ...rule.datasetOptions(y) }
   const data = await ArrayDataset.inTurns(x, y, options)
   try {
     for await (const batch of data) {

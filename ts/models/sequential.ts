@@ -28,6 +28,11 @@ export abstract class Stack extends Network {
     return this
   }
 
+  /** What a layer was added with besides itself, for files. @internal */
+  addedWith(_layer: Layer): object | undefined {
+    return undefined
+  }
+
   forward(x: Tensor, ctx: ForwardContext = this.context()): ForwardResult {
     checkPass(ctx)
     let output = x

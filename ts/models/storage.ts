@@ -25,6 +25,9 @@ import type { AnyModule } from '../nn/module.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { exclusively, stateOf } from '../train/state.js'
 import type { Network } from './network.js'
+import type { Stack } from './sequential.js'
+import { dataOf, type Unbuildable, unlessRefused } from './settings-data.js'
+import { describeTraining, type StoredTraining } from './stored-training.js'
 
 const formatName = 'hyperglow-model'
 /** Version of the layout that this code writes; it reads this version and older ones. */
@@ -40,11 +43,6 @@ export interface LoadOptions {
 
 const loadChecks: Checks<LoadOptions> = { optimizer: flag }
 
-/** In place of a blueprint, for a layer or model that cannot be built from a file. */
-export interface Unbuildable {
-  readonly reason: string
-}
-
 /** A layer of the model. */
 export interface StoredLayer {
   readonly name: string
@@ -53,6 +51,8 @@ export interface StoredLayer {
   readonly outputShape: Shape
   /** The layer's blueprint; since version 3. */
   readonly blueprint?: Blueprint | Unbuildable
+  /** What it was added with besides itself, such as its criterion; left out where there is nothing. */
+  readonly addedWith?: Plain | Unbuildable
 }
 
 /** The description of a model. */
@@ -68,12 +68,17 @@ export interface Architecture {
   readonly seed: number
   /** Epochs trained. */
   readonly epochs: number
+  /** Steps trained; missing in files of older versions. */
+  readonly steps?: number
   /** Arguments of the constructor of the model; since version 3. */
   readonly arguments?: readonly Plain[] | Unbuildable
   readonly layers: readonly StoredLayer[]
   /** Paths of the frozen weights; since version 3. */
   readonly frozen?: readonly string[]
-  readonly optimizer: { name: string; options: object } | null
+  /** How the model was compiled and what looked at it; missing in files of older versions. */
+  readonly training?: StoredTraining
+  /** `learningRate` is the present one; missing in files of older versions, whose arrays hold it rounded. */
+  readonly optimizer: { name: string; options: object; learningRate?: number } | null
   /** Arrays of the safetensors file. */
   readonly tensors: Readonly<Record<string, { dtype: string; shape: Shape }>>
 }
@@ -150,14 +155,31 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
     dtype: model.dtype,
     seed: model.seed,
     epochs: record.epochs,
+    steps: record.steps,
     arguments: unlessRefused(() => plainArguments(model.constructor.name, model.settings())),
     layers: model.layers.map((layer) => {
       const { name, kind, inputShape = [], outputShape = [] } = layer
-      return { name, kind, inputShape, outputShape, blueprint: unlessRefused(() => blueprintOf(layer)) }
+      const addedWith = (model as Partial<Pick<Stack, 'addedWith'>>).addedWith?.(layer)
+      return {
+        name,
+        kind,
+        inputShape,
+        outputShape,
+        // Every model can be saved; where there is no blueprint the file holds the reason, which `load(path)` throws.
+        blueprint: unlessRefused(() => blueprintOf(layer)),
+        ...(addedWith === undefined ? {} : { addedWith: unlessRefused(() => dataOf(name, addedWith)) }),
+      }
     }),
+    training: describeTraining(model),
     frozen: Object.entries(model.weights).flatMap(([path, { trainable }]) => (trainable ? [] : [path])),
     optimizer:
-      compiled === undefined ? null : { name: compiled.optimizer.name, options: compiled.optimizer.options },
+      compiled === undefined
+        ? null
+        : {
+            name: compiled.optimizer.name,
+            options: compiled.optimizer.options,
+            learningRate: compiled.optimizer.learningRate,
+          },
     tensors: Object.fromEntries(
       Object.entries(variables).map(([name, { dtype, shape }]) => [name, { dtype, shape }]),
     ),
@@ -191,15 +213,6 @@ function refuseNamesakes({ name, constructor: Class, children }: AnyModule): voi
   for (const child of children.values()) refuseNamesakes(child)
 }
 
-/** Every model can be saved; for a layer without a blueprint the file holds the reason, which `load(path)` throws. */
-function unlessRefused<T>(describePart: () => T): T | Unbuildable {
-  try {
-    return describePart()
-  } catch (error) {
-    return { reason: error instanceof Error ? error.message : describe(error) }
-  }
-}
-
 /** `load` of models. */
 export async function loadModel(model: Network, path: string, options: LoadOptions): Promise<void> {
   const given = checkOptions('load', options, loadChecks)
@@ -220,9 +233,12 @@ export async function fillModel(
   checkArrays(file, wanted, tensors)
   await assignAll(wanted, tensors)
   const { optimizer } = model
-  const rate = [...tensors].find(([name]) => wanted[name] && name.endsWith('.learningRate'))?.[1].data[0]
+  const stored = [...tensors].find(([name]) => wanted[name] && name.endsWith('.learningRate'))?.[1].data[0]
+  const rate = stored === undefined ? undefined : (architecture.optimizer?.learningRate ?? stored)
   if (optimizer !== undefined && rate !== undefined) optimizer.learningRate = Number(rate)
-  stateOf(model).record.epochs = architecture.epochs
+  const { record } = stateOf(model)
+  record.epochs = architecture.epochs
+  record.steps = architecture.steps ?? record.steps
   await evaluate(Object.values(wanted))
 }
 
@@ -316,7 +332,7 @@ async function assignAll(
   const values: [Variable, Tensor][] = []
   try {
     for (const [name, variable] of Object.entries(wanted)) {
-      values.push([variable, await tensorInTurns(stored.get(name) as ArrayData)])
+      values.push([variable, await tensorInTurns(stored.get(name) as ArrayData, variable.device)])
     }
     for (const [variable, value] of values) variable.assign(value)
   } finally {

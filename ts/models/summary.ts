@@ -1,3 +1,4 @@
+import { textTable } from '../core/text-table.js'
 import type { AnyModule } from '../nn/module.js'
 import type { Network } from './network.js'
 
@@ -6,14 +7,7 @@ const heading = ['Layer', 'Kind', 'Output shape', 'Parameters'] as const
 /** The layers of a network as a text table; a layer's children are indented below it. */
 export function summarize(model: Network): string {
   const table = [[...heading], ...model.layers.flatMap((layer) => rowsOf(layer, layer.name, 0))]
-  const widths = heading.map((_, column) => Math.max(...table.map((row) => (row[column] as string).length)))
-  const lines = table.map((row) =>
-    row
-      .map((cell, column) =>
-        column === 3 ? cell.padStart(widths[3] as number) : cell.padEnd(widths[column] as number),
-      )
-      .join('  '),
-  )
+  const lines = textTable(table, { left: [0, 1, 2] }).split('\n')
   const rule = '-'.repeat((lines[0] as string).length)
   const trained = model.parameters().reduce((total, { size }) => total + size, 0)
   const total = model.countParams()

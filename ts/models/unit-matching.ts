@@ -5,12 +5,13 @@ import { tidy } from '../core/transforms.js'
 import type { BatchSource } from '../data/loader.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { stack } from '../ops/index.js'
-import type { Tensor } from '../ops/tensor.js'
+import type { Device, Tensor } from '../ops/tensor.js'
 import { feedOf } from '../train/feed.js'
 import { TargetRule } from '../train/targets.js'
 
 /** The part of a network that is used. */
 interface Unlabeled {
+  readonly device: Device
   readonly inputShape: Shape
   readonly dtype: FloatDType
   apply(weights: Readonly<Record<string, Tensor>>, x: Tensor): Tensor
@@ -34,9 +35,9 @@ export async function countUnits(
       `matchUnits: outputs have shape [${outputShape}], expected one unit for each class; end with a Dense layer`,
     )
   }
-  const { inputShape, dtype } = model
+  const { inputShape, dtype, device } = model
   const targets = new TargetRule({ lossName: 'crossEntropy', ignoreIndex: undefined }, outputShape)
-  const feed = feedOf(source, { inputShape, dtype, targets })
+  const feed = feedOf(source, { inputShape, dtype, device, targets })
   await feed.prepare()
   const counts = Array.from({ length: units }, () => new Array<number>(units).fill(0))
   for await (const { input } of feed.epoch(0)) {

@@ -1,7 +1,8 @@
 /** The deep variational information bottleneck (Alemi, Fischer, Dillon and Murphy 2017, arXiv 1612.00410) as formulas. */
+import { literal } from '../core/create.js'
 import { nll } from '../nn/losses/index.js'
 import { concat, exp, logSoftmax, maximum, softplus, where } from '../ops/index.js'
-import { eye, type Tensor, tensor, zeros } from '../ops/tensor.js'
+import { eye, type Tensor, zeros } from '../ops/tensor.js'
 
 /** Structure of the code's covariance. */
 export type Covariance = 'diag' | 'full'
@@ -79,7 +80,7 @@ function triangle(size: number, end: number): Tensor {
     const [row, column] = [Math.floor(index / size), index % size]
     return column <= row ? (row * (row + 1)) / 2 + column : end
   })
-  return tensor(places)
+  return literal(places)
 }
 
 /**

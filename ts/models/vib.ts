@@ -1,5 +1,5 @@
 import { allocate } from '../core/dtype.js'
-import { ArgumentError, DataError, describe, ShapeError, StateError } from '../core/errors.js'
+import { ArgumentError, DataError, DeviceError, describe, ShapeError, StateError } from '../core/errors.js'
 import {
   atLeast,
   between,
@@ -22,10 +22,10 @@ import { inTurns } from '../core/turns.js'
 import type { Variable } from '../core/variable.js'
 import { ArrayDataset, type ArrayInput, readingInputs } from '../data/array-dataset.js'
 import type { Batch, BatchSource } from '../data/loader.js'
-import type { Optimizer } from '../nn/optim/optimizer.js'
+import { Optimizer } from '../nn/optim/optimizer.js'
 import { equal, softmax } from '../ops/index.js'
 import { foldIn, key, normal } from '../ops/random.js'
-import { type Shape, type Tensor, tensor } from '../ops/tensor.js'
+import { type Device, type Shape, type Tensor, tensor } from '../ops/tensor.js'
 import { type CompileOptions, resolveOptimizer } from '../train/compile.js'
 import { type Evaluation, measure } from '../train/evaluation.js'
 import { type FitTaskOptions, fit as trainTask } from '../train/fit.js'
@@ -87,6 +87,9 @@ export type VIBCompileOptions = Pick<
   CompileOptions,
   'optimizer' | 'learningRate' | 'momentum' | 'optimizerOptions'
 >
+
+/** Rate of Adam in the experiments of the paper. */
+const adamRate = 1e-4
 
 const compileChecks: Checks<VIBCompileOptions> = {
   optimizer: elsewhere(),
@@ -161,6 +164,8 @@ export class VIB {
   readonly seed: number
   readonly #record: TrainingRecord
   #task: VIBTask | undefined
+  /** Whether `compile` made the optimizer from a name. */
+  #ownsOptimizer = false
 
   constructor(options: VIBOptions) {
     const given = checkOptions('VIB', options, checks)
@@ -173,7 +178,7 @@ export class VIB {
     this.scaleShift = given.scaleShift ?? 0
     this.seed = given.seed ?? 0
     this.#checkWidths()
-    this.#record = new TrainingRecord({ seed: this.seed })
+    this.#record = new TrainingRecord({ seed: this.seed, device: this.encoder.device })
   }
 
   #checkWidths(): void {
@@ -213,11 +218,31 @@ export class VIB {
     return this.#record.history
   }
 
-  /** Sets the optimizer of both networks: by default 'adam' with the rate 0.0001. */
+  /** The device of both networks. */
+  get #device(): Device {
+    const { encoder, decoder } = this
+    if (encoder.device === decoder.device) return encoder.device
+    throw new DeviceError(
+      `VIB: the encoder is on "${encoder.device}" and the decoder on "${decoder.device}"; move one: await model.decoder.to("${encoder.device}")`,
+    )
+  }
+
+  /**
+   * Sets the optimizer of both networks. Default: 'adam' with the rate 0.0001, as in the paper. Other optimizers have the defaults of a model's `compile`:
+   * the rate 0.001, and the momentum 0.95 of 'sgd'.
+   */
   compile(options: VIBCompileOptions = {}): this {
     const given = checkOptions('compile', options, compileChecks)
-    const optimizer = resolveOptimizer({ optimizer: 'adam', learningRate: 1e-4, ...given })
-    this.#task?.optimizers.optimizer.dispose()
+    void this.#device
+    const { optimizer: wanted = 'adam' } = given
+    const isAdam = typeof wanted === 'string' && wanted.toLowerCase() === 'adam'
+    const optimizer = resolveOptimizer({
+      ...(isAdam ? { learningRate: adamRate } : {}),
+      ...given,
+      optimizer: wanted,
+    })
+    if (this.#ownsOptimizer) this.#task?.optimizers.optimizer.dispose()
+    this.#ownsOptimizer = !isInstance(wanted, Optimizer)
     this.#task = new VIBTask(this, optimizer, this.#record)
     return this
   }
@@ -323,8 +348,8 @@ export class VIB {
   }
 
   #dataOptions() {
-    const { encoder, classes } = this
-    return { inputShape: encoder.inputShape, dtype: encoder.dtype, labels: true, classes }
+    const { inputShape, dtype, device } = this.encoder
+    return { inputShape, dtype, device, labels: true, classes: this.classes }
   }
 
   /** Trains on batches of inputs and labels; options are the options of {@link fit} of tasks. */
@@ -341,7 +366,7 @@ export class VIB {
   async evaluate(data: BatchSource): Promise<Evaluation> {
     const { task } = this
     if (data instanceof ArrayDataset) data.checkClasses(this.classes)
-    const feed = treeFeedOf<Batch>(data)
+    const feed = treeFeedOf<Batch>(data, this.#device)
     await feed.prepare()
     const { loss = Number.NaN, metrics } = await measure(task, feed, this.seed, undefined)
     return { loss, metrics }
@@ -357,7 +382,8 @@ export class VIB {
     const given = checkOptions('predict', options, predictChecks)
     const { numSamples = this.numSamples, batchSize = 256, signal: stop } = given
     const { dtype, inputShape } = this.encoder
-    const inputs = await inTurns(readingInputs(x, dtype, inputShape))
+    const device = this.#device
+    const inputs = await inTurns(readingInputs(x, dtype, inputShape, device))
     try {
       const [count, classes] = [inputs.shape[0] as number, this.classes]
       const all = allocate(dtype, count * classes)
@@ -369,7 +395,7 @@ export class VIB {
         })
         all.set((await rows.data()) as never, start * classes)
       }
-      return tensor(all, { shape: [count, classes] })
+      return tensor(all, { shape: [count, classes], device })
     } finally {
       inputs.dispose()
     }

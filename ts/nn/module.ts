@@ -1,3 +1,4 @@
+import { deviceNamed } from '../core/devices.js'
 import { sizeOf } from '../core/dtype.js'
 import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.js'
 import { scope, tidy } from '../core/memory.js'
@@ -234,9 +235,10 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     const given = checkOptions(what, options, initializeChecks)
     checkInitializable(what, this)
     const { dtype = 'float32', noWeights = false } = given
+    const device = deviceNamed(what, given.device)
     try {
       tidy(() => {
-        const making = { dtype, noWeights }
+        const making = { dtype, noWeights, device }
         this.#own(given.key ?? randomKey(0), making, this.#place || this.name, true)
       })
     } catch (error) {
@@ -413,8 +415,9 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
       const at = index++
       if (making.noWeights && declared.role === 'parameter') continue
       const value = initialValue(`${this.name}: '${name}'`, declared, foldIn(key, at), making.dtype)
-      const options = { name: joinPath(path, name), trainable: declared.trainable && isTrainable }
-      this.#variables.set(name, new Variable(value, options))
+      const trainable = declared.trainable && isTrainable
+      const { device } = making
+      this.#variables.set(name, new Variable(value, { name: joinPath(path, name), trainable, device }))
     }
     this.#isInitialized = true
   }

@@ -1,6 +1,7 @@
 /** Weights by path, and options of their Variables. */
+import type { DeviceRequest } from '../core/devices.js'
 import { floatDType, tensorOnly } from '../core/operands.js'
-import { type Checks, flag } from '../core/options.js'
+import { type Checks, elsewhere, flag } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
 import type { Tensor } from '../ops/tensor.js'
 import type { FloatDType } from './initializers.js'
@@ -16,6 +17,8 @@ export interface InitializeOptions {
   dtype?: FloatDType
   /** Make the state only: `apply` receives all weights. Default false. */
   noWeights?: boolean
+  /** Where parameters and state are. Default the default device. */
+  device?: DeviceRequest
 }
 
 /** The checks of {@link InitializeOptions}. */
@@ -23,10 +26,11 @@ export const initializeChecks: Checks<InitializeOptions> = {
   key: tensorOnly,
   dtype: floatDType,
   noWeights: flag,
+  device: elsewhere(),
 }
 
 /** Options for all Variables of a tree. */
-export type Making = Required<Pick<InitializeOptions, 'dtype' | 'noWeights'>>
+export type Making = Required<Omit<InitializeOptions, 'key'>>
 
 /** The current values of Variables by path. */
 export function valuesOf(variables: ReadonlyMap<string, Variable>): Weights {

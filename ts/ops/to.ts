@@ -1,5 +1,5 @@
 /** From one device to another. */
-import { type DeviceRequest, deviceNumber } from '../core/devices.js'
+import { type DeviceRequest, deviceNamed, deviceNumber, isDivided } from '../core/devices.js'
 import { native } from '../core/native.js'
 import { idOf, Tensor } from '../core/tensor.js'
 
@@ -15,4 +15,10 @@ import { idOf, Tensor } from '../core/tensor.js'
 export function to(x: Tensor, device: DeviceRequest): Tensor {
   const id = idOf('to', x)
   return Tensor.own(native.to(id, deviceNumber('to', device)))
+}
+
+/** A tensor as it is where it is on that device already, else a copy there. */
+export function placedOn(x: Tensor, device: DeviceRequest): Tensor {
+  const name = deviceNamed('to', device)
+  return !isDivided() || x.device === name ? x : to(x, device)
 }

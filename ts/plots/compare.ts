@@ -1,4 +1,4 @@
-import { type Checks, checkOptions, elsewhere, isList, oneOf } from '../core/options.js'
+import { signal as anySignal, type Checks, checkOptions, elsewhere, isList, oneOf } from '../core/options.js'
 import { comparedText, evaluatorText, layersText, measureNames, withUnit } from '../dynamics/naming.js'
 import type { CompareRunsOptions, ComparisonRow } from '../dynamics/run-comparison.js'
 import { RunSet } from '../dynamics/run-set.js'
@@ -34,7 +34,7 @@ const checks: Checks<CompareOptions> = {
   resamples: elsewhere(),
   flips: elsewhere(),
   seed: elsewhere(),
-  signal: elsewhere(),
+  signal: anySignal,
 }
 
 /** Runs of one setting. */

@@ -1,6 +1,5 @@
 /** Charts as pages of PDF, with vectors and letters. */
-import type { Importer, VegaView } from './draw.js'
-import { loadPackage } from './draw.js'
+import { type Importer, loadPackage, type VegaView } from './packages.js'
 import { PdfContext, type PdfDocument } from './pdf-context.js'
 
 interface PdfKit {

@@ -1,29 +1,18 @@
 import { createHash } from 'node:crypto'
-import { ArgumentError, HyperglowError, StateError } from '../core/errors.js'
+import { ArgumentError, HyperglowError } from '../core/errors.js'
 import { pdfOf } from './draw-pdf.js'
 import { fontFamily, fontFiles, hasLettersOf, textWidth } from './font.js'
 import { shownEpoch } from './live.js'
+import { type Importer, importPackage, loadPackage, type VegaView } from './packages.js'
 import { unable } from './pdf-context.js'
 import { AnimatedPng, withResolution } from './png.js'
 import type { VegaLiteSpec } from './spec.js'
-
-// The drawing packages are large and optional: they are loaded when the first chart is drawn. Their types are declared here as far as they
-// are used, so that the library's types do not depend on them.
 
 interface TextItem {
   readonly font?: string
   readonly fontSize?: number
   readonly fontWeight?: string | number
   readonly limit?: number
-}
-
-/** A Vega view, as far as it is used. */
-export interface VegaView {
-  toSVG(): Promise<string>
-  toCanvas(scale: number, options: { externalContext: unknown }): Promise<unknown>
-  signal(name: string, value: unknown): VegaView
-  runAsync(): Promise<unknown>
-  finalize(): void
 }
 
 interface Vega {
@@ -57,25 +46,6 @@ interface RenderedImage {
   /** RGBA. */
   readonly pixels: Uint8Array
   asPng(): Uint8Array
-}
-
-/** Loads a package by name; replaceable, so that a missing package can be tested. */
-export type Importer = (name: string) => Promise<unknown>
-
-const importPackage: Importer = (name) => import(name)
-
-/** @throws StateError if the package is not installed */
-export async function loadPackage<T>(name: string, purpose: string, importer: Importer): Promise<T> {
-  try {
-    return (await importer(name)) as T
-  } catch (cause) {
-    throw new StateError(
-      `${purpose} needs the package ${name}, which cannot be loaded; ` +
-        'install the drawing packages with "npm install vega@6 vega-lite@6 @resvg/resvg-js@2 pdfkit@0.20", ' +
-        "or save the chart as '.vl.json', which needs none",
-      { cause },
-    )
-  }
 }
 
 const measured = new WeakSet<object>()

@@ -153,16 +153,42 @@ function overviewOf(set: RunSet): PagePart {
   )
 }
 
+/** Whether there is a curve: a task without a loss of its own has an empty one. */
+function hasCurve(values: readonly number[] | undefined): values is readonly number[] {
+  return values !== undefined && values.length > 0
+}
+
+/** Throws ArgumentError unless each curve is empty or has a number for each epoch. */
+function checkHistory({ epochs, loss, validationLoss, metrics, validationMetrics }: ReportHistory): void {
+  const areNumbers = (values: unknown): values is readonly number[] =>
+    isList(values) && Array.from(values as unknown[]).every((value) => typeof value === 'number')
+  if (!areNumbers(epochs) || epochs.length === 0) {
+    throw new ArgumentError(
+      `report: history.epochs: given ${describe(epochs)}, expected the numbers of the epochs, at least one`,
+    )
+  }
+  const check = (name: string, values: unknown) => {
+    if (areNumbers(values) && (values.length === 0 || values.length === epochs.length)) return
+    throw new ArgumentError(
+      `report: history.${name}: given ${describe(values)}, expected ${epochs.length} numbers, one for each of history.epochs`,
+    )
+  }
+  check('loss', loss)
+  if (validationLoss !== undefined) check('validationLoss', validationLoss)
+  for (const [group, curves] of Object.entries({ metrics, validationMetrics })) {
+    if (curves !== undefined && !isPlainObject(curves)) {
+      throw new ArgumentError(
+        `report: history.${group}: given ${describe(curves)}, expected numbers for each epoch, by name`,
+      )
+    }
+    for (const [name, values] of Object.entries(curves ?? {})) check(`${group}.${name}`, values)
+  }
+}
+
 async function historyParts(history: ReportHistory | undefined): Promise<PagePart[]> {
   if (history === undefined) return []
   const { epochs, loss, validationLoss, metrics = {}, validationMetrics = {} } = history
-  const isCurve = (values: unknown): values is readonly number[] =>
-    isList(values) && (values as unknown[]).length === epochs.length
-  if (!isList(epochs) || epochs.length === 0 || (loss?.length > 0 && !isCurve(loss))) {
-    throw new ArgumentError(
-      `report: history: given ${describe(history)}, expected { epochs, loss } with at least one epoch and as many losses`,
-    )
-  }
+  checkHistory(history)
   const figures = [
     { quantity: 'loss', training: loss, validation: validationLoss },
     ...Object.entries(metrics).map(([name, training]) => ({
@@ -174,8 +200,8 @@ async function historyParts(history: ReportHistory | undefined): Promise<PagePar
   const parts = [html(headingHtml('Training'))]
   for (const { quantity, training, validation } of figures) {
     const curves: Curve[] = [
-      ...(isCurve(training) ? [{ curve: 'training', values: training } as const] : []),
-      ...(isCurve(validation) ? [{ curve: 'validation', values: validation } as const] : []),
+      ...(hasCurve(training) ? [{ curve: 'training', values: training } as const] : []),
+      ...(hasCurve(validation) ? [{ curve: 'validation', values: validation } as const] : []),
     ]
     if (curves.length === 0) continue
     const chart = curvesPlot(curves, epochs, { quantity, heading: `Epoch vs ${quantity}`, caller: 'report' })

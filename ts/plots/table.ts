@@ -1,4 +1,5 @@
 import { atLeast, type Checks, checkOptions } from '../core/options.js'
+import { textTable } from '../core/text-table.js'
 import { selectionChecks } from './check.js'
 import type { DynamicsSelection, DynamicsSource, Trajectories } from './dynamics.js'
 import { selectDynamics } from './dynamics.js'
@@ -36,28 +37,11 @@ function blocksOf(trajectories: Trajectories, side: 'x' | 'y', title: string, wi
   const cell = (value: number) => (Number.isNaN(value) ? '-' : format(value))
   const numbers = [kind, ...trajectories.numbers.map(String)]
   const columns = layers.map((layer) => [layer.layer, ...layer[side].map(cell)])
-  const first = widest(numbers)
-  const blocks: string[][][] = []
-  let used = Number.POSITIVE_INFINITY
-  for (const column of columns) {
-    const needed = 2 + widest(column)
-    if (used + needed > width) {
-      blocks.push([numbers])
-      used = first
-    }
-    blocks.at(-1)?.push(column)
-    used += needed
-  }
-  return blocks.map((block) => {
-    const widths = block.map(widest)
-    const rows = numbers.map((_, row) =>
-      block.map((column, c) => (column[row] as string).padStart(widths[c] as number)).join('  '),
-    )
-    return [heading, ...rows].join('\n')
-  })
+  const rows = numbers.map((number, row) => [number, ...columns.map((column) => column[row] as string)])
+  return textTable(rows, { width })
+    .split('\n\n')
+    .map((block) => `${heading}\n${block}`)
 }
-
-const widest = (cells: readonly string[]): number => Math.max(...cells.map((cell) => cell.length))
 
 /** One format for all values of a measure: four digits of the smallest, or powers of ten if that gets long. */
 function formatFor(values: readonly number[]): (value: number) => string {

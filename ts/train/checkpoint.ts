@@ -7,6 +7,7 @@
  */
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Device } from '../core/devices.js'
 import { showShape } from '../core/dtype.js'
 import { DataError, describe, IOError, StateError } from '../core/errors.js'
 import { evaluate } from '../core/transforms.js'
@@ -90,7 +91,7 @@ const prefixes = {
 }
 
 /** The Variables of a task without its optimizers, by their names in the file. */
-function ownOf({ parameters, state, rng }: Omit<Held, 'optimizers'>): [string, Variable][] {
+function ownOf({ parameters, state, rng }: Omit<Held, 'optimizers' | 'device'>): [string, Variable][] {
   return [
     ...named(prefixes.parameters, Object.entries(parameters)),
     ...named(prefixes.state, Object.entries(state)),
@@ -232,12 +233,12 @@ export class SavedRun {
   }
 
   /** The meter's state in the middle of an epoch; the caller owns the tensors. */
-  async meter(): Promise<MeterSnapshot | undefined> {
+  async meter(device: Device): Promise<MeterSnapshot | undefined> {
     const { meter } = this.#description
     if (meter === null) return undefined
     const values: Record<string, Tensor> = {}
     for (const key of this.#keys(prefixes.meter))
-      values[key.slice(prefixes.meter.length)] = await this.#tensor(key)
+      values[key.slice(prefixes.meter.length)] = await this.#tensor(key, device)
     return { means: meter.means ?? undefined, values }
   }
 
@@ -246,7 +247,7 @@ export class SavedRun {
    *
    * @throws DataError if names, shapes or dtypes differ
    */
-  check({ parameters, state, optimizers, rng }: Held): void {
+  check({ parameters, state, optimizers, rng }: Omit<Held, 'device'>): void {
     const own = ownOf({ parameters, state, rng })
     for (const [name, { dtype, shape }] of own) {
       const found = this.#tensors.get(name)
@@ -289,7 +290,8 @@ export class SavedRun {
     for (const [name, optimizer] of Object.entries(held.optimizers)) {
       const prefix = `${prefixes.optimizers}${name}.`
       const values = new Map<string, Tensor>()
-      for (const key of this.#keys(prefix)) values.set(key.slice(prefix.length), await this.#tensor(key))
+      for (const key of this.#keys(prefix))
+        values.set(key.slice(prefix.length), await this.#tensor(key, held.device))
       optimizer.adopt(values)
       for (const value of values.values()) value.dispose()
       const rate = this.#description.optimizers[name]?.learningRate
@@ -314,12 +316,13 @@ export class SavedRun {
   }
 
   /** Restores the callbacks' state. */
-  async restoreCallbacks(callbacks: readonly Callback[]): Promise<void> {
+  async restoreCallbacks(callbacks: readonly Callback[], device: Device): Promise<void> {
     for (const [index, callback] of callbacks.entries()) {
       if (callback.load === undefined) continue
       const prefix = `${prefixes.callbacks}${index}.`
       const tensors: Record<string, Tensor> = {}
-      for (const key of this.#keys(prefix)) tensors[key.slice(prefix.length)] = await this.#tensor(key)
+      for (const key of this.#keys(prefix))
+        tensors[key.slice(prefix.length)] = await this.#tensor(key, device)
       callback.load({ data: this.#description.callbacks[index]?.data, tensors })
     }
   }
@@ -328,12 +331,12 @@ export class SavedRun {
     return [...this.#tensors.keys()].filter((name) => name.startsWith(prefix))
   }
 
-  #tensor(name: string): Promise<Tensor> {
-    return tensorInTurns(this.#tensors.get(name) as ArrayData)
+  #tensor(name: string, device: Device): Promise<Tensor> {
+    return tensorInTurns(this.#tensors.get(name) as ArrayData, device)
   }
 
   async #assign(name: string, variable: Variable): Promise<void> {
-    using value = await this.#tensor(name)
+    using value = await this.#tensor(name, variable.device)
     variable.assign(value)
   }
 }

@@ -1,6 +1,7 @@
 /** Evaluations of layers after epochs. */
 
-import { ArgumentError, ShapeError } from '../core/errors.js'
+import { type Device, deviceNamed } from '../core/devices.js'
+import { ArgumentError, DeviceError, ShapeError } from '../core/errors.js'
 import { type Compiled as CompiledFunction, jit } from '../core/jit.js'
 import { evaluate, tidy } from '../core/transforms.js'
 import { type Attachment, RangeAdvice, SampleAdvice, ValueAdvice } from '../dynamics/attachment.js'
@@ -8,7 +9,8 @@ import { classCounts, outsideParts } from '../dynamics/coordinates.js'
 import type { EpochValues } from '../dynamics/tracker.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import { concat } from '../ops/index.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
+import { started } from './delivery.js'
 import { nothingCounts } from './evaluation.js'
 import type { Feed } from './feed.js'
 import { evaluated, partsOf, segmentOf, segmentOptions } from './program.js'
@@ -65,7 +67,7 @@ class Source<B> {
     let count = 0
     try {
       for await (const batch of feed.epoch(order, signal)) {
-        batches.push(await unlessAborted(this.#step(batch.input), signal))
+        batches.push(await unlessAborted(started(batch, this.#step), signal))
         count += batch.size
         if (count >= samples) break
       }
@@ -92,6 +94,25 @@ class Source<B> {
     this.#step.dispose()
     this.#probe.dispose()
   }
+}
+
+/**
+ * Refuses evaluators on batches, which are part of the step, that ask for another device than that of the step.
+ *
+ * @throws DeviceError
+ */
+export function checkDevices(attachments: readonly Attachment[], device: Device): void {
+  const stranger = attachments.find(
+    ({ on, evaluator }) =>
+      on === 'batch' &&
+      evaluator.params.device !== undefined &&
+      deviceNamed('fit', evaluator.params.device) !== device,
+  )
+  if (stranger === undefined) return
+  const { name, params } = stranger.evaluator
+  throw new DeviceError(
+    `fit: the evaluator ${name} asks for the device "${params.device}", and is part of steps that run on "${device}"; leave out its device, or attach it with { evaluateOn: 'epoch' }`,
+  )
 }
 
 /** Evaluators that are evaluated after epochs, and their samples. */
@@ -230,7 +251,7 @@ async function counted(parts: readonly Tensor[], ignoreIndex: number): Promise<T
   )
   if (kept.length === 0) throw nothingCounts('the samples to evaluate on')
   return tidy(() => {
-    const index = tensor(Int32Array.from(kept))
+    const index = Int32Array.from(kept)
     return parts.slice(0, -1).map((part) => part.take(index))
   })
 }

@@ -10,8 +10,10 @@ import { ArrayDataset, type ArrayInput, readingInputs } from '../data/array-data
 import type { BatchSource } from '../data/loader.js'
 import { checkArrayInput } from '../data/targets.js'
 import { Tensor, tensor } from '../ops/tensor.js'
+import { started } from './delivery.js'
 import { type Feed, feedOf } from './feed.js'
 import { firstUnsound } from './finite.js'
+import { heldBy } from './held.js'
 import { type Means, Meter } from './meter.js'
 import type { Trainable } from './model.js'
 import { adviseOnLoss, mismatch, outlineOf } from './outline.js'
@@ -55,7 +57,7 @@ export async function measure<B>(
   signal: AbortSignal | undefined,
   onBatch: (done: number) => void = () => {},
 ): Promise<Means> {
-  const meter = new Meter()
+  const meter = new Meter(heldBy(task, task.record).device)
   const step = evaluationStep(task, feed, meter, seed)
   const take = (result: StepResult, index: number) => {
     release(result)
@@ -67,7 +69,7 @@ export async function measure<B>(
   try {
     for await (const batch of feed.epoch(0, stop.signal)) {
       signal?.throwIfAborted()
-      await pipeline.push(() => step(batch.input))
+      await pipeline.push(() => started(batch, step))
       batches++
     }
     await pipeline.drain()
@@ -102,7 +104,7 @@ export async function evaluateModel(
   const options = isArrays ? third : (second as EvaluateOptions | undefined)
   const { signal, batchSize = 256 } = checkOptions('evaluate', options, checks)
   return exclusively(model, 'evaluate', async () => {
-    const { inputShape, dtype } = model
+    const { inputShape, dtype, device } = model
     const outline = outlineOf(model)
     const targets = new TargetRule(compiled, outline.outputShape)
     adviseOnLoss(compiled, outline)
@@ -111,11 +113,12 @@ export async function evaluateModel(
           batchSize,
           inputShape,
           dtype,
+          device,
           ...targets.datasetOptions(second as ArrayInput),
         })
       : (first as BatchSource)
     try {
-      const feed = feedOf(data, { inputShape, dtype, targets })
+      const feed = feedOf(data, { inputShape, dtype, device, targets })
       await unlessAborted(feed.prepare(), signal)
       const task = new SupervisedTask(model, { layers: outline.layers, classes: undefined }, 'evaluate')
       const { loss = Number.NaN, metrics } = await measure(task, feed, model.seed, signal)
@@ -156,7 +159,7 @@ export async function predictModel(
   checkArrayInput('predict', given, 'of a dataset give the inputs, batch by batch: predict(batch.x)')
   const { signal, batchSize = 256 } = checkOptions('predict', options, checks)
   return exclusively(model, 'predict', async () => {
-    const { inputShape, dtype } = model
+    const { inputShape, dtype, device } = model
     const state = stateOf(model)
     state.predictor ??= jit((x: Tensor, rows: Tensor) => {
       const batch = x.take(rows)
@@ -166,7 +169,7 @@ export async function predictModel(
     const forward = state.predictor
     const { outputShape } = outlineOf(model)
     const width = sizeOf(outputShape)
-    const x = await inTurns(readingInputs(given, dtype, inputShape))
+    const x = await inTurns(readingInputs(given, dtype, inputShape, device))
     const count = x.shape[0] as number
     const all = allocate(dtype, count * width)
     const pipeline = new Pipeline<Tensor>(
@@ -186,7 +189,7 @@ export async function predictModel(
         await pipeline.push(() => forward(x, rows))
       }
       await pipeline.drain()
-      return tensor(all, { shape: [count, ...outputShape] })
+      return tensor(all, { shape: [count, ...outputShape], device })
     } finally {
       await pipeline.abandon()
       x.dispose()

@@ -47,7 +47,7 @@ function explainPass(model: Trainable, x: Tensor): string {
 }
 
 function explainStep(model: Trainable, x: Tensor): string {
-  const { attachments, dtype, inputShape, saveDynamics, trackDynamics, trainingState } = model
+  const { attachments, device, dtype, inputShape, saveDynamics, trackDynamics, trainingState } = model
   const compiled = compiledOf(model, 'explain')
   const { layers, outputShape } = outlineOf(model)
   const targets = new TargetRule(compiled, outputShape)
@@ -58,10 +58,10 @@ function explainStep(model: Trainable, x: Tensor): string {
     targets.classes === undefined
       ? zeros([batch, ...outputShape], { dtype })
       : zeros([batch, ...outputShape.slice(1)], { dtype: 'int32' })
-  const meter = new Meter()
+  const meter = new Meter(device)
   const stepper = new Stepper({
     task,
-    feed: feedOf([], { inputShape, dtype, targets }),
+    feed: feedOf([], { inputShape, dtype, device, targets }),
     meter,
     record: trainingState.record,
     scalars: {},

@@ -1,5 +1,6 @@
 /** Batches as arguments of compiled steps. */
 
+import type { Device } from '../core/devices.js'
 import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError, unknownName } from '../core/errors.js'
 import { isPlainObject } from '../core/options.js'
@@ -11,6 +12,7 @@ import type { FloatDType } from '../nn/initializers.js'
 import { isFinite as finite, stack } from '../ops/index.js'
 import { type Shape, Tensor } from '../ops/tensor.js'
 import { batchesOf } from './batches.js'
+import { delivered, type FedBatch, isOn } from './delivery.js'
 import type { TargetRule } from './targets.js'
 import { unlessAborted } from './unless-aborted.js'
 
@@ -20,17 +22,12 @@ export type StepInput = { x: Tensor; y: Tensor; weight?: Tensor; rows?: Tensor }
 /** Arguments of a call for {@link StepInput}: the rows as numbers, which become a tensor in the run. */
 export type FedInput = Omit<StepInput, 'rows'> & { rows?: Int32Array }
 
-/** One batch for a step. */
-export interface FedBatch<I extends object = object> {
-  readonly input: I
-  /** Number of samples. */
-  readonly size: number
-}
-
 /** The properties of the model that a feed uses. */
 export interface FeedOptions {
   readonly inputShape: Shape
   readonly dtype: FloatDType
+  /** Where the model is: batches are copied there. */
+  readonly device: Device
   /** The checks of targets. */
   readonly targets: TargetRule
   /** What each sample of an ArrayDataset's source counts, `[n]`; default 1. */
@@ -144,17 +141,19 @@ class ArrayFeed implements Feed<Batch, FedInput> {
   /** Inputs converted to the dtype of the model, targets unchanged. */
   decode(input: object): Batch {
     const { x, y, rows, weight } = input as StepInput
-    const chosen = rows as Tensor
     const { dtype, targets } = this.#options
+    // Without rows the samples were gathered on the device of the dataset.
+    const taken = (all: Tensor) => (rows === undefined ? all : all.take(rows))
     return {
-      x: scaled(x.take(chosen), this.#data.source, dtype),
-      y: targets.shaped(y.take(chosen)),
-      ...(weight === undefined ? {} : { weight: weight.take(chosen) }),
+      x: scaled(taken(x), this.#data.source, dtype),
+      y: targets.shaped(taken(y)),
+      ...(weight === undefined ? {} : { weight: taken(weight) }),
     }
   }
 
   sizeOf(input: object): number {
-    return (input as StepInput).rows?.shape[0] as number
+    const { x, rows } = input as StepInput
+    return (rows ?? x).shape[0] as number
   }
 
   async prepare(): Promise<void> {
@@ -171,10 +170,18 @@ class ArrayFeed implements Feed<Batch, FedInput> {
     const { source, batchSize } = this.#data
     const { weights } = this.#options
     const given = { x: source.x, y: source.y, ...(weights === undefined ? {} : { weight: weights }) }
+    const { device } = this.#options
+    const isHere = Object.values(given).every((all) => isOn(device, all))
     const order = await inTurns(this.#data.ordering(number))
     for (let start = skip * batchSize; start < order.length; start += batchSize) {
       const part = order.subarray(start, start + batchSize)
-      yield { input: { ...given, rows: part }, size: part.length }
+      if (isHere) {
+        yield { input: { ...given, rows: part }, size: part.length }
+        continue
+      }
+      const gathered: FedInput = { x: source.x.take(part), y: source.y.take(part) }
+      if (weights !== undefined) gathered.weight = weights.take(part)
+      yield delivered(gathered, part.length, device, Object.values(gathered) as Tensor[])
     }
   }
 }
@@ -219,7 +226,8 @@ class BatchFeed implements Feed<Batch, FedInput> {
       }
       await unlessAborted(this.#check(batch, `batch ${index++}`), signal)
       const { x, y, weight } = batch
-      yield { input: weight === undefined ? { x, y } : { x, y, weight }, size: x.shape[0] as number }
+      const input = weight === undefined ? { x, y } : { x, y, weight }
+      yield delivered<FedInput>(input, x.shape[0] as number, this.#options.device)
     }
     if (index === 0) {
       throw new DataError(

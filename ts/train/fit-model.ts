@@ -1,4 +1,6 @@
 /** The training of models: a supervised task and its data for the training loop. */
+import { literal } from '../core/create.js'
+import type { DeviceRequest } from '../core/devices.js'
 import { ArgumentError, DataError, StateError } from '../core/errors.js'
 import {
   between,
@@ -16,10 +18,10 @@ import type { Batch, BatchSource } from '../data/loader.js'
 import { checkArrayInput, readingTensor } from '../data/targets.js'
 import type { Attachment, Probe } from '../dynamics/attachment.js'
 import { resolveSave, type SaveDynamics } from '../dynamics/save.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import { checkCallbacks } from './callbacks/callback.js'
 import type { Compiled } from './compile.js'
-import { EpochMeasurement, type ProbeFeed, probeBatch } from './epoch-measurement.js'
+import { checkDevices, EpochMeasurement, type ProbeFeed, probeBatch } from './epoch-measurement.js'
 import { checkWeights, type Feed, feedOf, feedsOf, prepareFeeds } from './feed.js'
 import type { History } from './history.js'
 import type { Trainable } from './model.js'
@@ -112,7 +114,7 @@ export async function fitArrays(
   const training = checkTraining(model, rest)
   return exclusively(model, 'fit', async () => {
     const split = held === undefined ? given : withoutSplit(given)
-    using weights = sampleWeight === undefined ? undefined : await weightsFrom(sampleWeight)
+    using weights = sampleWeight === undefined ? undefined : await weightsFrom(sampleWeight, model.device)
     const heldOut = held === undefined ? undefined : await heldData(model, held, given)
     try {
       return await withSplit(model, x, y, split, async (train, part, preface) => {
@@ -139,9 +141,9 @@ function withoutSplit({ validationSplit, ...options }: FitOptions): FitOptions {
 }
 
 /** Weights of samples, as a new tensor. */
-async function weightsFrom(given: ArrayInput): Promise<Tensor> {
+async function weightsFrom(given: ArrayInput, device: DeviceRequest): Promise<Tensor> {
   checkArrayInput('fit: sampleWeight', given, 'give a number for each sample')
-  return inTurns(readingTensor(given, 'float32'))
+  return inTurns(readingTensor(given, 'float32', device))
 }
 
 /** Validation data as a source of batches. */
@@ -165,12 +167,13 @@ async function heldData(
   if (x === undefined || y === undefined) return { data: held as BatchSource, dispose() {} }
   checkArrayInput('fit: validation x', x, 'or give a dataset as validation')
   checkArrayInput('fit: validation y', y, 'or give a dataset as validation')
-  const { inputShape, dtype } = model
+  const { inputShape, dtype, device } = model
   const targets = new TargetRule(compiledOf(model, 'fit'), outlineOf(model).outputShape)
   const data = await ArrayDataset.inTurns(x, y, {
     batchSize,
     inputShape,
     dtype,
+    device,
     ...targets.datasetOptions(y),
     classes: numClasses,
   })
@@ -186,7 +189,7 @@ export async function withSplit<T>(
   train: (train: ArrayDataset, validation: ArrayDataset | undefined, preface: string) => Promise<T>,
 ): Promise<T> {
   const { batchSize, validationSplit = 0.2, shuffle = true, numClasses } = options
-  const { seed, inputShape, dtype } = model
+  const { seed, inputShape, dtype, device } = model
   const targets = new TargetRule(compiledOf(model, 'fit'), outlineOf(model).outputShape)
   const data = await ArrayDataset.inTurns(x, y, {
     batchSize,
@@ -194,6 +197,7 @@ export async function withSplit<T>(
     seed,
     inputShape,
     dtype,
+    device,
     ...targets.datasetOptions(y),
     classes: numClasses,
   })
@@ -330,10 +334,11 @@ async function prepareRun(
   preface: string | undefined,
   weights: Tensor | undefined,
 ): Promise<Run<Batch>> {
-  const { attachments, dtype, inputShape, segment, trackDynamics } = model
+  const { attachments, device, dtype, inputShape, segment, trackDynamics } = model
+  if (trackDynamics) checkDevices(attachments, device)
   const save = saveOf(model, options)
   const { signal } = options
-  const feedOptions = { inputShape, dtype, targets }
+  const feedOptions = { inputShape, dtype, device, targets }
   const feeds = feedsOf(source, given, (one) =>
     feedOf(one, one === source ? { ...feedOptions, weights } : feedOptions),
   )
@@ -410,12 +415,12 @@ function classWeightsOf(
     )
   }
   const weights = Float32Array.from({ length: classes }, (_, c) => (given as Record<number, number>)[c] ?? 1)
-  return tensor(weights)
+  return literal(weights)
 }
 
 /** The samples of an evaluator that is evaluated after epochs. */
 async function probeFeed(
-  { inputShape, dtype }: Trainable,
+  { inputShape, dtype, device }: Trainable,
   training: Feed,
   { probe, samples }: Attachment<Probe>,
   classes: number | undefined,
@@ -426,10 +431,11 @@ async function probeFeed(
     batchSize: probeBatch,
     inputShape,
     dtype,
+    device,
     ...targets.datasetOptions(probe.y),
     classes,
   })
-  const feed = feedOf(data, { inputShape, dtype, targets })
+  const feed = feedOf(data, { inputShape, dtype, device, targets })
   await feed.prepare()
   return { feed, samples: data.samples, dispose: () => data.dispose() }
 }

@@ -1,4 +1,6 @@
 /** The training of any task. */
+
+import type { Device } from '../core/devices.js'
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import {
   type Check,
@@ -16,8 +18,9 @@ import { resolveSave } from '../dynamics/save.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { checkCallbacks } from './callbacks/callback.js'
 import { checkTask } from './check-task.js'
-import { EpochMeasurement, type ProbeFeed } from './epoch-measurement.js'
+import { checkDevices, EpochMeasurement, type ProbeFeed } from './epoch-measurement.js'
 import { type Feed, feedsOf, prepareFeeds } from './feed.js'
+import { heldBy } from './held.js'
 import type { History } from './history.js'
 import { type TrainOptions, trainChecks } from './run-options.js'
 import type { ScalarSource } from './stepper.js'
@@ -122,7 +125,9 @@ async function prepareRun<B>(
   if (saveDynamics !== undefined && attachments.length === 0) {
     throw new ArgumentError('fit: saveDynamics needs evaluators, since there would be nothing to save')
   }
-  const feeds = feedsOf(data, given.validation, treeFeedOf<B>)
+  const { device } = heldBy(task, task.record)
+  checkDevices(attachments, device)
+  const feeds = feedsOf(data, given.validation, (source) => treeFeedOf<B>(source, device))
   const { feed, validation } = feeds
   if (validation !== undefined && task.evaluate === undefined) {
     throw new StateError(
@@ -130,7 +135,7 @@ async function prepareRun<B>(
     )
   }
   await prepareFeeds(feeds, signal)
-  const probeOf = (one: Attachment) => probeFeed<B>(feed, one)
+  const probeOf = (one: Attachment) => probeFeed<B>(feed, one, device)
   return Run.prepare({
     task,
     feed,
@@ -148,9 +153,13 @@ async function prepareRun<B>(
   })
 }
 
-async function probeFeed<B>(training: Feed<B>, { probe, samples }: Attachment): Promise<ProbeFeed<B>> {
+async function probeFeed<B>(
+  training: Feed<B>,
+  { probe, samples }: Attachment,
+  device: Device,
+): Promise<ProbeFeed<B>> {
   if (probe === undefined) return { feed: training, samples, dispose() {} }
-  const feed = treeFeedOf([probe as B])
+  const feed = treeFeedOf([probe as B], device)
   await feed.prepare()
   return { feed, samples: undefined, dispose() {} }
 }

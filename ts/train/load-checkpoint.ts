@@ -2,7 +2,7 @@
 import { IOError } from '../core/errors.js'
 import { checkTask } from './check-task.js'
 import { SavedRun } from './checkpoint.js'
-import { heldBy } from './held.js'
+import { bringState, heldBy } from './held.js'
 import type { Trainable } from './model.js'
 import { exclusively, TrainingState } from './state.js'
 import { SupervisedTask } from './supervised.js'
@@ -14,6 +14,8 @@ import type { TrainingRecord } from './training-record.js'
  * random key. `fit` with `resume` continues a run instead.
  *
  *     await loadCheckpoint('runs/a/best.safetensors', model)
+ *
+ * The values go where the Variables are, also those of a checkpoint that was written on another device.
  *
  * @param path a file, or a folder, of which the checkpoint with the most steps is read
  * @param target a task, or a model that is compiled in the same way
@@ -37,7 +39,9 @@ async function load<B>(path: string, task: Task<B>, record: TrainingRecord | und
       `loadCheckpoint: ${path} holds no checkpoint; give the folder that a Checkpoint wrote to, or a file in it`,
     )
   }
-  await saved.restore(heldBy(task, record))
+  const held = heldBy(task, record)
+  await bringState(held)
+  await saved.restore(held)
   if (record === undefined) return
   const { epochs, steps } = saved.run
   record.epochs = epochs

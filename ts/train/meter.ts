@@ -1,4 +1,5 @@
 /** Means and metrics of an epoch, accumulated on the device. */
+import type { Device } from '../core/devices.js'
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
 import { tidy } from '../core/transforms.js'
 import { Variable } from '../core/variable.js'
@@ -44,11 +45,17 @@ interface Measured {
  * first step defines the numbers, and makes the Variables.
  */
 export class Meter {
+  /** Where the steps run. */
+  readonly #device: Device
   /** float64 [2, N]: weighted sums of loss and logs, and the sums of weights. */
   #totals: Variable | undefined
   #metrics: readonly Measured[] = []
   #columns: Columns | undefined
   #restored: MeterSnapshot | undefined
+
+  constructor(device: Device) {
+    this.#device = device
+  }
 
   /** Adds a batch of `size` samples and returns the batch's own values, loss first; part of a step. */
   add(outcome: Outcome, size: number, wantsValues: boolean): Tensor[] {
@@ -86,7 +93,7 @@ export class Meter {
     this.#columns = columns
     const restored = this.#restored?.values ?? {}
     const variable = (name: string, initial: Tensor) => {
-      return new Variable(restored[name] ?? initial, { name, trainable: false })
+      return new Variable(restored[name] ?? initial, { name, trainable: false, device: this.#device })
     }
     this.#totals = variable(totalsName, zeros([2, columns.sums.length], { dtype: 'float64' }))
     this.#metrics = judged.map(({ metric, prediction }) => {

@@ -1,4 +1,5 @@
 /** The part of a model that training uses. */
+import type { Device } from '../core/devices.js'
 import type { Variable } from '../core/variable.js'
 import type { Attachment, Probe } from '../dynamics/attachment.js'
 import type { SaveDynamics } from '../dynamics/save.js'
@@ -37,6 +38,8 @@ export interface Trainable {
   readonly trainingState: TrainingState
   readonly inputShape: Shape
   readonly dtype: FloatDType
+  /** Where its Variables are. */
+  readonly device: Device
   readonly seed: number
   readonly numLayers: number
   /** Whether the model has no weights of its own. */

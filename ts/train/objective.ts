@@ -1,4 +1,5 @@
 /** The loss of a model for training and reports: a number of each batch, and the batch's weight. */
+import { literal } from '../core/create.js'
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import type { CrossEntropyOptions } from '../nn/losses/cross-entropy.js'
 import { weightOfLabels, weightsOfLabels } from '../nn/losses/label-weights.js'
@@ -77,7 +78,8 @@ export function resolveObjective(given: LossName | (string & {}) | Loss, options
     }
   }
   const name = lossName(given)
-  const loss = guarded(createLoss(given, options), name)
+  // Checks the options.
+  createLoss(given, options)
   const { reduction = 'mean', ignoreIndex, weight, posWeight } = options
   if (reduction !== 'mean' && reduction !== 'sum' && !(name === 'klDiv' && reduction === 'batchmean')) {
     throw new ArgumentError(
@@ -87,23 +89,27 @@ export function resolveObjective(given: LossName | (string & {}) | Loss, options
   checkWeights('weight', weight)
   checkWeights('posWeight', posWeight)
   const sums = reduction === 'sum'
+  const fresh = freshOptions(options)
+  const loss = guarded(lossAnew(name, fresh), name)
   const common = {
     lossName: name,
     ignoreIndex,
     sums,
-    weighted: weightedLoss(name, options, sums),
+    weighted: weightedLoss(name, fresh, sums),
     reweighted: (other: Tensor) =>
       classWeighted.includes(name) ? resolveObjective(name, { ...options, weight: other }) : undefined,
   }
   if (!takesLabels(name) || (weight === undefined && ignoreIndex === undefined)) {
     return { ...common, loss, weightOf: () => undefined }
   }
-  const labelOptions = options as CrossEntropyOptions
   // Rows of probabilities are averaged over samples.
   const weightOf = (target: Tensor, output: Tensor) =>
-    target.rank === output.rank ? undefined : weightOfLabels(target, labelOptions)
+    target.rank === output.rank ? undefined : weightOfLabels(target, fresh() as CrossEntropyOptions)
   if (common.sums) return { ...common, loss, weightOf }
-  const sum = guarded(createLoss(given, { ...options, reduction: 'sum' }), name)
+  const sum = guarded(
+    lossAnew(name, () => ({ ...fresh(), reduction: 'sum' })),
+    name,
+  )
   const safe = (output: Tensor, target: Tensor) => {
     const total = weightOf(target, output)
     if (total === undefined) return loss(output, target)
@@ -112,13 +118,34 @@ export function resolveObjective(given: LossName | (string & {}) | Loss, options
   return { ...common, loss: safe, weightOf }
 }
 
+/** Options of a loss whose tensors are made anew at each call, so that they go where the loss is computed, also after the model has moved. */
+function freshOptions(options: AnyLossOptions): () => AnyLossOptions {
+  const held = Object.entries(options).flatMap(([name, value]) =>
+    value instanceof Tensor ? [{ name, values: value.dataSync(), shape: value.shape }] : [],
+  )
+  if (held.length === 0) return () => options
+  return () => {
+    const anew = held.map(({ name, values, shape }) => [name, literal(values, shape)])
+    return { ...options, ...Object.fromEntries(anew) }
+  }
+}
+
+/** A loss that reads its options at each call. */
+function lossAnew(name: LossName, options: () => AnyLossOptions): Loss {
+  return (output, target) => createLoss(name, options())(output, target)
+}
+
 /** Losses with a weight for each class. */
 const classWeighted: readonly LossName[] = ['crossEntropy', 'nll']
 
 /** A loss whose samples count differently. */
-function weightedLoss(name: LossName, options: AnyLossOptions, sums: boolean): WeightedLoss {
-  const each = guarded(createLoss(name, { ...options, reduction: 'none' }), name)
+function weightedLoss(name: LossName, fresh: () => AnyLossOptions, sums: boolean): WeightedLoss {
+  const each = guarded(
+    lossAnew(name, () => ({ ...fresh(), reduction: 'none' })),
+    name,
+  )
   return (output, target, weights) => {
+    const options = fresh()
     const losses = each(output, target)
     const batch = losses.shape[0] as number
     const ofSample = weights.cast('float64').reshape([batch, ...losses.shape.slice(1).map(() => 1)])

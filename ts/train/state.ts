@@ -1,5 +1,6 @@
 /** State of a model besides its layers, for training, storage and reports. */
 
+import type { Device } from '../core/devices.js'
 import { DisposedError, StateError } from '../core/errors.js'
 import type { Compiled as CompiledFunction } from '../core/jit.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -16,14 +17,16 @@ export class TrainingState {
   readonly occupation = new Occupation()
   /** Set by `compile`. */
   compiled: Compiled | undefined
+  /** What `compile` was given, for files. */
+  compiledWith: object | undefined
   /** The compiled forward pass of `predict`. */
   predictor: CompiledFunction<[x: Tensor, rows: Tensor], Tensor> | undefined
   /** Whether the model is in training mode. */
   training = false
   disposed = false
 
-  constructor(seed: number) {
-    this.record = new TrainingRecord({ seed })
+  constructor(seed: number, device: Device) {
+    this.record = new TrainingRecord({ seed, device })
   }
 }
 
@@ -48,7 +51,7 @@ export function stateOf(model: Holder): TrainingState {
  *
  * @throws StateError during an operation of the model
  */
-export function disposeState(model: Trainable): void {
+export function disposeState(model: Holder & Pick<Trainable, 'weights' | 'stateVariables'>): void {
   const state = model.trainingState
   if (state.disposed) return
   const { doing } = state.occupation

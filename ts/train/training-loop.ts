@@ -11,11 +11,12 @@ import { lossPlot } from '../plots/loss.js'
 import type { FitContext } from './callbacks/callback.js'
 import { Hooks } from './callbacks/hooks.js'
 import { type Place, type RunSnapshot, SavedRun, writeCheckpoint } from './checkpoint.js'
+import { started } from './delivery.js'
 import type { EpochMeasurement } from './epoch-measurement.js'
 import { measure, nothingCounts } from './evaluation.js'
 import type { Feed } from './feed.js'
 import { firstUnsound } from './finite.js'
-import { type Held, heldBy } from './held.js'
+import { bringState, type Held, heldBy } from './held.js'
 import { type EpochLogs, type History, historyOf, logsOf, type NumberedLogs } from './history.js'
 import { type Means, Meter } from './meter.js'
 import type { Occupation } from './occupation.js'
@@ -69,7 +70,7 @@ export class Run<B> {
   readonly #first: number
   readonly #verbose: boolean
   readonly #reporter: ProgressReporter
-  readonly #meter = new Meter()
+  readonly #meter: Meter
   readonly #stepper: Stepper<B>
   readonly #context: FitContext
   #logs: NumberedLogs[]
@@ -91,6 +92,8 @@ export class Run<B> {
       )
     }
     this.#logs = logsOf(record.history, this.#first)
+    this.#held = heldBy(task, record)
+    this.#meter = new Meter(this.#held.device)
     this.#stepper = new Stepper({
       task,
       feed,
@@ -104,7 +107,6 @@ export class Run<B> {
       needsLoss: (options.showPlot ?? false) !== false,
       tooSmall: (needed) => this.#tracker?.needs(needed),
     })
-    this.#held = heldBy(task, record)
     this.#place = {
       epoch: this.#first,
       batch: 0,
@@ -122,6 +124,7 @@ export class Run<B> {
     const { signal } = setup.options
     const run = new Run(setup)
     const { parameters, state } = run.#held
+    await unlessAborted(bringState(run.#held), signal)
     // Initial weights are computed here, so that the first step has the same plan as the others: weights in buffers.
     await unlessAborted(evaluate([...Object.values(parameters), ...Object.values(state)]), signal)
     const bad = await unlessAborted(firstUnsound({ ...parameters, ...state }), signal)
@@ -151,7 +154,7 @@ export class Run<B> {
     )
     // Once more: the checkpoint's state replaces the state that `onTrainBegin` has set.
     await checkpoint?.restore(this.#held)
-    await checkpoint?.restoreCallbacks(this.#hooks.all)
+    await checkpoint?.restoreCallbacks(this.#hooks.all, this.#held.device)
     while (this.#place.epoch < epochs && (!this.#place.isStopped || this.#place.isBegun)) {
       await this.#epoch()
     }
@@ -251,7 +254,7 @@ export class Run<B> {
         const due = this.#schedules?.onBatch(index, record.epochs + 1, record.steps) ?? nobody
         sizes.push(batch.size)
         dues.push(due)
-        await pipeline.push(() => this.#stepper.start(due, batch.input))
+        await pipeline.push(() => started(batch, (input) => this.#stepper.start(due, input)))
         if (this.#isLookedAt(before + sizes.length)) await pipeline.drain()
         if (this.#place.isStopped) break
         if (this.#verbose && performance.now() - readAt >= readingInterval) {
@@ -458,7 +461,7 @@ export class Run<B> {
     await checkpoint.restore(this.#held)
     this.#place = { ...place, division: is.division }
     this.#logs = [...logs]
-    this.#meter.restore(await checkpoint.meter())
+    this.#meter.restore(await checkpoint.meter(this.#held.device))
     record.epochs = epochs
     record.steps = steps
     record.history = logs.length > 0 ? historyOf(logs) : undefined

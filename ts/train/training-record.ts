@@ -1,5 +1,6 @@
 /** The record of all fits of a task. */
-import { type Checks, checkOptions, whole } from '../core/options.js'
+import { type DeviceRequest, deviceNamed } from '../core/devices.js'
+import { type Checks, checkOptions, elsewhere, whole } from '../core/options.js'
 import { Variable } from '../core/variable.js'
 import type { DynamicsRecord, ModelDynamics } from '../dynamics/record.js'
 import { foldIn, key } from '../ops/random.js'
@@ -9,9 +10,11 @@ import type { History } from './history.js'
 export interface TrainingRecordOptions {
   /** Seed of the random keys of steps. Default 0. */
   seed?: number
+  /** Where the random key is; `fit` brings it to the device of the task. Default the default device. */
+  device?: DeviceRequest
 }
 
-const checks: Checks<TrainingRecordOptions> = { seed: whole(0) }
+const checks: Checks<TrainingRecordOptions> = { seed: whole(0), device: elsewhere() }
 
 /**
  * The record of all fits of a task: numbers of epochs and steps, the random key, history and dynamics. A task with a record continues where
@@ -34,10 +37,11 @@ export class TrainingRecord {
   record: DynamicsRecord | undefined
 
   constructor(options: TrainingRecordOptions = {}) {
-    const { seed = 0 } = checkOptions('TrainingRecord', options, checks)
+    const { seed = 0, device } = checkOptions('TrainingRecord', options, checks)
+    const place = deviceNamed('TrainingRecord', device)
     this.seed = seed
     const root = key(seed)
-    this.rng = new Variable(foldIn(root, 1), { name: 'rng', trainable: false })
+    this.rng = new Variable(foldIn(root, 1), { name: 'rng', trainable: false, device: place })
     root.dispose()
   }
 

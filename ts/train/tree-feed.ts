@@ -1,4 +1,5 @@
 /** Batches of tasks as arguments of compiled steps: trees of tensors. */
+import type { Device } from '../core/devices.js'
 import { isFloat } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, HyperglowError } from '../core/errors.js'
 import { evaluate, tidy } from '../core/transforms.js'
@@ -10,39 +11,43 @@ import { rowsOf, TreeDataset } from '../data/tree-dataset.js'
 import { isFinite as finite, stack } from '../ops/index.js'
 import { Tensor } from '../ops/tensor.js'
 import { batchesOf } from './batches.js'
-import { divisionOf, type FedBatch, type Feed } from './feed.js'
+import { delivered, type FedBatch, isOn } from './delivery.js'
+import { divisionOf, type Feed } from './feed.js'
 import { unlessAborted } from './unless-aborted.js'
 
 /** Data of a task: a dataset, or any iterable of batches that can be iterated once an epoch. */
 export type TreeSource<B> = AsyncIterable<B> | Iterable<B>
 
-/** The feed of a source of trees. */
-export function treeFeedOf<B>(source: TreeSource<B>): Feed<B> {
+/** The feed of a source of trees. @param device that of the task: batches are copied there */
+export function treeFeedOf<B>(source: TreeSource<B>, device: Device): Feed<B> {
   const given: unknown = source
-  if (given instanceof TreeDataset) return new RowsFeed<B>(given, (all, rows) => rowsOf(all, rows) as B)
+  if (given instanceof TreeDataset) return new RowsFeed<B>(given, device, (batch) => batch as B)
   if (given instanceof ArrayDataset) {
-    const decode = ({ x, y }: ArrayDataset['source'], rows: Tensor) =>
-      ({ x: scaled(x.take(rows), given.source, given.dtype), y: y.take(rows) }) as B
-    return new RowsFeed<B>(given, (all, rows) => decode(all as ArrayDataset['source'], rows))
+    const decode = ({ x, y }: { x: Tensor; y: Tensor }) =>
+      ({ x: scaled(x, given.source, given.dtype), y }) as B
+    return new RowsFeed<B>(given, device, (batch) => decode(batch as { x: Tensor; y: Tensor }))
   }
   if (given === null || typeof given !== 'object') {
     throw new ArgumentError(
       `fit: given ${describe(given)} as data, expected a dataset or an iterable of batches`,
     )
   }
-  return new IterableFeed<B>(source)
+  return new IterableFeed<B>(source, device)
 }
 
-type RowsInput = { source: Tree; rows: Tensor }
+/** Samples and rows of them; without rows the samples were gathered on the device of the dataset. */
+type RowsInput = { source: Tree; rows?: Tensor }
 
 /** Samples in native memory: a batch is a list of rows, gathered inside the step. */
 class RowsFeed<B> implements Feed<B> {
   readonly #data: TreeDataset | ArrayDataset
-  readonly #gather: (source: unknown, rows: Tensor) => B
+  readonly #device: Device
+  readonly #decode: (batch: Tree) => B
 
-  constructor(data: TreeDataset | ArrayDataset, gather: (source: unknown, rows: Tensor) => B) {
+  constructor(data: TreeDataset | ArrayDataset, device: Device, decode: (batch: Tree) => B) {
     this.#data = data
-    this.#gather = gather
+    this.#device = device
+    this.#decode = decode
   }
 
   get batches(): number {
@@ -62,11 +67,12 @@ class RowsFeed<B> implements Feed<B> {
 
   decode(input: object): B {
     const { source, rows } = input as RowsInput
-    return this.#gather(source, rows)
+    return this.#decode(rows === undefined ? source : rowsOf(source, rows))
   }
 
   sizeOf(input: object): number {
-    return (input as RowsInput).rows.shape[0] as number
+    const { source, rows } = input as RowsInput
+    return rows === undefined ? sizeOf(source) : (rows.shape[0] as number)
   }
 
   async prepare(): Promise<void> {
@@ -78,10 +84,18 @@ class RowsFeed<B> implements Feed<B> {
   async *epoch(number: number, _signal?: AbortSignal, skip = 0): AsyncGenerator<FedBatch> {
     const source = this.#source
     const { batchSize } = this.#data
+    const device = this.#device
+    const isHere = leavesOfTree(source).every(({ leaf }) => isOn(device, leaf))
     const order = await inTurns(this.#data.ordering(number))
     for (let start = skip * batchSize; start < order.length; start += batchSize) {
       const rows = order.subarray(start, start + batchSize)
-      yield { input: { source, rows }, size: rows.length }
+      if (isHere) {
+        yield { input: { source, rows }, size: rows.length }
+        continue
+      }
+      const gathered = rowsOf(source, rows)
+      const made = leavesOfTree(gathered).map(({ leaf }) => leaf)
+      yield delivered({ source: gathered }, rows.length, device, made)
     }
   }
 }
@@ -91,11 +105,13 @@ type TreeInput = { batch: Tree }
 /** Batches of a user's iterator; each batch is checked. */
 class IterableFeed<B> implements Feed<B> {
   readonly #source: TreeSource<B>
+  readonly #device: Device
   readonly batches: number | undefined
   readonly division: string | undefined
 
-  constructor(source: TreeSource<B>) {
+  constructor(source: TreeSource<B>, device: Device) {
     this.#source = source
+    this.#device = device
     this.batches = batchCount(source)
     this.division = divisionOf(source)
   }
@@ -117,7 +133,7 @@ class IterableFeed<B> implements Feed<B> {
       if (index <= skip) continue
       const batch = asTree(given, where)
       await unlessAborted(checkFinite(batch, where), signal)
-      yield { input: { batch }, size: sizeOf(batch) }
+      yield delivered<TreeInput>({ batch }, sizeOf(batch), this.#device)
     }
     if (index === 0) {
       throw new DataError(

@@ -1,6 +1,6 @@
 /** The RV coefficient and its adjusted forms. */
 import type { SampleData } from '../../estimators/data.js'
-import { standardized } from '../../estimators/gaussian.js'
+import { standardized } from '../../estimators/standardized.js'
 import { where } from '../../ops/index.js'
 import type { Tensor } from '../../ops/tensor.js'
 import { rowsFrom, sameCount, scalarsOf } from '../read.js'

@@ -9,7 +9,7 @@ import type { ArrayData } from '../../io/element-types.js'
 import { readDumps } from '../dump.js'
 import { epochsOf } from '../epochs-text.js'
 import { checkFormats } from '../pictures.js'
-import { columns, type Terminal } from '../terminal.js'
+import type { Terminal } from '../terminal.js'
 
 /** Options of the command, as commander gives them. */
 export interface CkaOptions {
@@ -59,18 +59,13 @@ export async function ckaCommand(
     files.push(file)
   }
   terminal.json({ a: a.title, b: b.title, ...settings, rows: a.names, columns: b.names, values, files })
-  terminal.print(
+  terminal.prose(
     `linear CKA, ${biased ? 'biased' : 'unbiased (Song and others 2012; Nguyen, Raghu and Kornblith 2021)'}, n = ${settings.n}`,
   )
-  terminal.print(`rows: ${a.title}; columns: ${b.title}\n`)
+  terminal.prose(`rows: ${a.title}; columns: ${b.title}\n`)
   const rows = values.map((row, i) => [a.names[i] as string, ...row.map((value) => value.toFixed(3))])
-  terminal.print(
-    columns(
-      [['', ...b.names], ...rows],
-      b.names.map((_, i) => i + 1),
-    ),
-  )
-  if (files.length > 0) terminal.print(`\nWritten: ${files.join('\n         ')}`)
+  terminal.table([['', ...b.names], ...rows], { left: [0] })
+  terminal.written(files)
 }
 
 interface Layers {

@@ -63,7 +63,7 @@ export async function demoCommand(
       },
     })
     terminal.json({ ...set.toJSON(), files: [...pictures, page] })
-    terminal.print(set.toText())
+    terminal.print(set.toText({ width: terminal.width }))
     terminal.notes(set.notes())
     terminal.print(
       `\nOpen this page: ${page}\nThe same of your own activations: hyperglow plane DUMP --out ${join(out, 'mine')}`,

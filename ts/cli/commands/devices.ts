@@ -1,18 +1,30 @@
 /** `hyperglow devices`: what there is to compute on. */
 import { availableParallelism } from 'node:os'
-import { devices } from '../../core/memory.js'
-import { columns, type Terminal } from '../terminal.js'
+import { type DeviceInfo, devices } from '../../core/memory.js'
+import { version } from '../../core/version.js'
+import type { Terminal } from '../terminal.js'
+
+/** What instruction sets are called elsewhere. */
+const instructions: Readonly<Record<string, string>> = {
+  amx: 'AVX-512 and AMX',
+  avx512: 'AVX-512',
+  avx2: 'AVX2 and FMA',
+  portable: 'those of every processor of its kind',
+  interpreted: 'none: one operation after the other, by its definition',
+}
 
 /** Lists the devices. */
 export function devicesCommand(terminal: Terminal): void {
   const found = devices()
   terminal.json({ devices: found, processors: availableParallelism(), node: process.version })
-  const rows = found.map(({ name, isDefault, ...told }) => [
+  const rows = found.map(({ name, isDefault, threads, level }: DeviceInfo) => [
     name,
-    isDefault ? 'default' : '',
-    Object.values(told)
-      .filter((value) => typeof value === 'string' || typeof value === 'number')
-      .join(', '),
+    isDefault ? 'yes' : '',
+    String(threads),
+    instructions[level] ?? level,
   ])
-  terminal.print(columns([['device', '', 'what it is'], ...rows]))
+  terminal.table([['device', 'default', 'threads', 'instructions'], ...rows], { left: [0, 1, 3] })
+  terminal.prose(
+    `\nhyperglow ${version}, Node ${process.version}, ${availableParallelism()} processors. HYPERGLOW_DEVICE=NAME makes another device the default. The device "reference" is slow; results that differ there are worth a report.`,
+  )
 }

@@ -1,7 +1,7 @@
 /** `hyperglow inspect DUMP`: what a dump holds. */
 import { inspect, type LayerInspection } from '../../dynamics/inspect.js'
 import { type EndOptions, readDumps } from '../dump.js'
-import { columns, shownNumber, type Terminal } from '../terminal.js'
+import { shownNumber, type Terminal } from '../terminal.js'
 
 /** Says what a dump holds, before anything is measured. */
 export async function inspectCommand(
@@ -16,33 +16,30 @@ export async function inspectCommand(
   const { runs, samples, x, y } = found
   const epochs = [...new Set(runs.flatMap((run) => run.epochs))].sort((a, b) => a - b)
   const counted = samples.length === 1 ? String(samples[0]) : `${samples[0]} to ${samples.at(-1)}`
-  terminal.print(
-    columns([
-      ['dump', found.source],
-      ['runs', `${runs.length}: ${shortened(runs.map(({ name }) => name))}`],
-      [
-        'epochs',
-        runs.some(({ epochsKnown }) => epochsKnown)
-          ? `${epochs.length}: ${shortened(epochs)}`
-          : 'no number is known',
-      ],
-      [
-        'samples',
-        `${counted}, ln n = ${found.logSamples.toFixed(3)} nats = ${(found.logSamples / Math.LN2).toFixed(3)} bits`,
-      ],
-      [
-        'input x',
-        x === null
-          ? 'not there: each sample counts as an input of its own'
-          : `${x.dtype} [n, ${x.shape.join(', ')}]`,
-      ],
-      ['target y', targetText(y)],
-    ]),
-  )
-  const rows = found.layers.map((layer) => layerRow(layer))
-  terminal.print(
-    `\n${columns([['layer', 'shape', 'type', 'smallest', 'largest', 'zeros', 'at an end', 'NaN, inf'], ...rows], [3, 4, 5, 6, 7])}`,
-  )
+  terminal.facts([
+    ['dump', found.source],
+    ['runs', `${runs.length}: ${shortened(runs.map(({ name }) => name))}`],
+    [
+      'epochs',
+      runs.some(({ epochsKnown }) => epochsKnown)
+        ? `${epochs.length}: ${shortened(epochs)}`
+        : 'no number is known',
+    ],
+    [
+      'samples',
+      `${counted}, ln n = ${found.logSamples.toFixed(3)} nats = ${(found.logSamples / Math.LN2).toFixed(3)} bits`,
+    ],
+    [
+      'input x',
+      x === null
+        ? 'not there: each sample counts as an input of its own'
+        : `${x.dtype} [n, ${x.shape.join(', ')}]`,
+    ],
+    ['target y', targetText(y)],
+  ])
+  terminal.print('')
+  const head = ['layer', 'shape', 'type', 'smallest', 'largest', 'zeros', 'at an end', 'NaN, inf']
+  terminal.table([head, ...found.layers.map(layerRow)], { left: [0, 1, 2] })
   terminal.notes(found.notes)
 }
 

@@ -6,7 +6,7 @@ import { type Estimator, isUnanswered } from '../../estimators/estimator.js'
 import type { ArrayData } from '../../io/element-types.js'
 import { arrayOf } from '../array-argument.js'
 import { checkedUnits, estimatorOf } from '../estimator-text.js'
-import { columns, shownNumber, type Terminal } from '../terminal.js'
+import { shownNumber, type Terminal } from '../terminal.js'
 
 /** Options of the command, as commander gives them. */
 export interface MiOptions {
@@ -65,11 +65,14 @@ export async function miCommand(
       const details = await estimator.estimate(x, y, { details: true })
       shown ??= details
       results.push(await resultOf(details, estimator, x, y, options, signal))
-      const prefix = estimators.length > 1 ? `${details.estimator}: ` : ''
-      for (const warning of details.warnings) notes.push(`${prefix}${warning}`)
+      for (const warning of details.warnings) {
+        const isNamed = estimators.length === 1 || warning.startsWith(`${details.estimator}: `)
+        notes.push(isNamed ? warning : `${details.estimator}: ${warning}`)
+      }
     } catch (error) {
       if (options.all !== true || !isUnanswered(error)) throw error
-      notes.push(`${estimator.name} has no answer: ${error.message}`)
+      const reason = error.message.replace(`${estimator.name}: `, '')
+      notes.push(`${estimator.name} has no answer: ${reason}`)
     }
   }
   const kinds = { x: shown?.x.kind ?? null, y: shown?.y.kind ?? null }
@@ -77,15 +80,14 @@ export async function miCommand(
   if (shown !== undefined) {
     const side = ({ kind, dimensions, distinct }: EstimateDetails['x']) =>
       `${kind}, ${dimensions} ${dimensions === 1 ? 'column' : 'columns'}, ${distinct} different`
-    terminal.print(
-      columns([
-        ['n', String(shown.n)],
-        ['x', `${pathX}: ${side(shown.x)}`],
-        ['y', `${pathY}: ${side(shown.y)}`],
-      ]),
-    )
+    terminal.facts([
+      ['n', String(shown.n)],
+      ['x', `${pathX}: ${side(shown.x)}`],
+      ['y', `${pathY}: ${side(shown.y)}`],
+    ])
+    terminal.print('')
   }
-  terminal.print(`\n${tableOf(results, options)}`)
+  printResults(results, options, terminal)
   terminal.notes(notes)
 }
 
@@ -103,7 +105,9 @@ async function resultOf(
       : await halfJackknife(x, y, estimator, { rounds: bootstrap, seed, signal })
   signal.throwIfAborted()
   const test =
-    permutations === undefined ? undefined : await permutationTest(x, y, estimator, { permutations, seed })
+    permutations === undefined
+      ? undefined
+      : await permutationTest(x, y, estimator, { permutations, seed, signal })
   return {
     estimator: name,
     settings,
@@ -117,7 +121,12 @@ async function resultOf(
   }
 }
 
-function tableOf(results: readonly Result[], { bootstrap, permutations }: MiOptions): string {
+/** The table of results, and how errors and p-values were found. */
+function printResults(
+  results: readonly Result[],
+  { bootstrap, permutations }: MiOptions,
+  terminal: Terminal,
+): void {
   const head = [
     'estimator',
     'value',
@@ -145,5 +154,6 @@ function tableOf(results: readonly Result[], { bootstrap, permutations }: MiOpti
       : [`error and interval over samples: delete-half jackknife, ${bootstrap} halves`]),
     ...(permutations === undefined ? [] : [`p: permutation test, ${permutations} shuffles`]),
   ]
-  return [columns([head, ...rows], [1]), ...told].join('\n')
+  terminal.table([head, ...rows], { left: [0, 2, head.length - 1] })
+  for (const line of told) terminal.prose(line)
 }

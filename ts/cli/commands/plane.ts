@@ -12,7 +12,7 @@ import { epochsOf } from '../epochs-text.js'
 import { checkedUnits, estimatorOf } from '../estimator-text.js'
 import { measureInParts, removeParts } from '../parts.js'
 import { drawPictures } from '../pictures.js'
-import { columns, shownNumber, type Terminal } from '../terminal.js'
+import { shownNumber, type Terminal } from '../terminal.js'
 
 /** Options of the command, as commander gives them. */
 export interface PlaneOptions extends EndOptions {
@@ -31,7 +31,7 @@ export interface PlaneOptions extends EndOptions {
 }
 
 /** Epochs of a table on a terminal. */
-const tableEpochs = 8
+const tableEpochs = 10
 
 /** Measures dumps, prints a table and writes pictures and files. */
 export async function planeCommand(
@@ -84,17 +84,14 @@ export async function planeCommand(
   const files = out === undefined ? [] : await writeFiles(resolve(out), runs, measurements, result, options)
   if (folder !== undefined) await removeParts(folder)
   terminal.json({ ...result, files })
-  terminal.print(tablesOf(runs))
-  if (measurements.length > 0) terminal.print(`\n${measurementTable(measurements)}`)
+  printTables(runs, out !== undefined, terminal)
+  if (measurements.length > 0) printMeasurements(measurements, terminal)
   terminal.notes(notes)
-  if (files.length > 0)
-    terminal.print(
-      `\nWritten: ${files.map((file) => relative(process.cwd(), file) || file).join('\n         ')}`,
-    )
+  terminal.written(files.map((file) => relative(process.cwd(), file) || file))
 }
 
-/** Tables of the last epochs, or of some that are spread over all. */
-function tablesOf(runs: RunSet): string {
+/** Tables of all epochs, or of some that are spread over them. */
+function printTables(runs: RunSet, hasFiles: boolean, terminal: Terminal): void {
   const { epochs } = runs
   const step = (epochs.length - 1) / (tableEpochs - 1)
   const chosen =
@@ -103,12 +100,14 @@ function tablesOf(runs: RunSet): string {
       : Array.from({ length: tableEpochs }, (_, i) => epochs[Math.round(i * step)] as number)
   const count = runs.names.length
   const head = `hyperglow ${version}; ${count === 1 ? '1 run' : `${count} runs: mean and standard error over them`}`
-  const some =
-    chosen.length < epochs.length ? `; ${chosen.length} of ${epochs.length} epochs, all are in the files` : ''
-  return `${head}${some}\n\n${runs.toText({ epochs: chosen })}`
+  const rest = hasFiles ? 'all are in the files' : 'all are in the files of --out and in --json'
+  const some = chosen.length < epochs.length ? `; ${chosen.length} of ${epochs.length} epochs, ${rest}` : ''
+  terminal.prose(`${head}${some}\n`)
+  terminal.print(runs.toText({ epochs: chosen, width: terminal.width }))
 }
 
-function measurementTable(measurements: readonly Measurement[]): string {
+/** Values of the last epochs with their intervals and p-values. */
+function printMeasurements(measurements: readonly Measurement[], terminal: Terminal): void {
   const last = new Map<string, number>()
   for (const { run, epoch } of measurements) last.set(run, Math.max(epoch, last.get(run) ?? epoch))
   const shown = measurements.filter(({ run, epoch }) => epoch === last.get(run))
@@ -132,7 +131,8 @@ function measurementTable(measurements: readonly Measurement[]): string {
     ...(hasIntervals ? ['intervals over samples by the delete-half jackknife'] : []),
     ...(hasPValues ? ['p-values by permutation, adjusted over layers (Benjamini-Hochberg)'] : []),
   ]
-  return `${told.join('; ')}\n${columns([head, ...rows], [1, 5, 6, 7, 8], 5)}`
+  terminal.prose(`\n${told.join('; ')}`)
+  terminal.table([head, ...rows], { left: [0, 2, 3, 4], keys: 5 })
 }
 
 async function writeFiles(

@@ -34,7 +34,7 @@ export async function plotCommand(
   signal.throwIfAborted()
   const files = await drawPictures(resolve(out), set, { formats: format, band })
   terminal.json({ ...set.toJSON(), files })
-  terminal.print(set.toText())
+  terminal.print(set.toText({ width: terminal.width }))
   terminal.notes(set.notes())
-  terminal.print(`\nWritten: ${files.join('\n         ')}`)
+  terminal.written(files)
 }

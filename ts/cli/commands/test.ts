@@ -2,7 +2,7 @@
 import { permutationTest } from '../../analysis/permutation-test.js'
 import { arrayOf } from '../array-argument.js'
 import { estimatorOf } from '../estimator-text.js'
-import { columns, shownNumber, type Terminal } from '../terminal.js'
+import { shownNumber, type Terminal } from '../terminal.js'
 
 /** Options of the command, as commander gives them. */
 export interface TestOptions {
@@ -26,12 +26,13 @@ export async function testCommand(
     const { value, pValue, nullMean, nullDeviation } = await permutationTest(x, y, estimator, {
       permutations,
       seed,
+      signal,
     })
     const { name, settings, unit: units } = estimator
     results.push({ estimator: name, settings, units, value, pValue, nullMean, nullDeviation, permutations })
   }
   terminal.json({ n: x.shape[0] ?? 1, results, notes: [] })
-  terminal.print(
+  terminal.prose(
     `permutation test of independence, n = ${x.shape[0] ?? 1}, ${permutations} shuffles; values under independence: mean and deviation over the shuffles\n`,
   )
   const rows = results.map((one) => [
@@ -41,5 +42,5 @@ export async function testCommand(
     shownNumber(one.pValue),
     `${shownNumber(one.nullMean)} ± ${shownNumber(one.nullDeviation)}`,
   ])
-  terminal.print(columns([['estimator', 'value', 'unit', 'p', 'under independence'], ...rows], [1, 3]))
+  terminal.table([['estimator', 'value', 'unit', 'p', 'under independence'], ...rows], { left: [0, 2, 4] })
 }

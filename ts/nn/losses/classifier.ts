@@ -5,7 +5,7 @@ import { above, type Checks, checkOptions, listOf, oneOf, orNull, whole } from '
 import { idOf } from '../../core/tensor.js'
 import { logSoftmax, softmax } from '../../ops/activations.js'
 import type { Tensor } from '../../ops/tensor.js'
-import { tensor, zeros } from '../../ops/tensor.js'
+import { zeros } from '../../ops/tensor.js'
 import { crossEntropy } from './cross-entropy.js'
 import { checkSameShape } from './reduction.js'
 
@@ -88,5 +88,5 @@ function spread(columns: Tensor, mapping: readonly number[], logits: Tensor): Te
     )
   }
   const empty = zeros([columns.shape[0] as number, classes], { dtype: columns.dtype })
-  return empty.indexAdd(1, tensor(Int32Array.from(mapping)), columns)
+  return empty.indexAdd(1, [...mapping], columns)
 }

@@ -21,6 +21,8 @@ export interface Metric {
    * input of the softmax. Default: the output.
    */
   readonly takes?: 'logits' | undefined
+  /** The function of the library that made it, and its options, for files; metrics of your own have none. */
+  readonly made?: { readonly function: string; readonly options: object } | undefined
   /**
    * The state before the first sample.
    *
@@ -82,7 +84,10 @@ export function metricFunction<O extends object>(
   checks: Checks<O>,
   make: (options: O) => Rule,
 ): MetricOf<O> {
-  const streaming = (options?: O) => metricOf(name, make(checkOptions(name, options, checks)))
+  const streaming = (options?: O): Metric => {
+    const given = checkOptions(name, options, checks)
+    return { ...metricOf(name, make(given)), made: { function: name, options: given } }
+  }
   const of = (prediction: Tensor, target: Tensor, options?: O) => {
     const value = streaming(options).of(prediction, target)
     return prediction.dtype === 'float32' ? value.cast('float32') : value

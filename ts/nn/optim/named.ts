@@ -4,6 +4,7 @@ import { Adadelta, type AdadeltaOptions } from './adadelta.js'
 import { Adagrad, type AdagradOptions } from './adagrad.js'
 import { Adam, type AdamOptions, AdamW } from './adam.js'
 import { Optimizer } from './optimizer.js'
+import type { OptimizerOptions, ParameterGroup } from './options.js'
 import { RMSprop, type RMSpropOptions } from './rmsprop.js'
 import { SGD, type SGDOptions } from './sgd.js'
 
@@ -48,4 +49,24 @@ export function createOptimizer(
 ): Optimizer {
   if (isInstance(optimizer, Optimizer)) return optimizer
   return new OPTIMIZERS[optimizerName(optimizer)](options)
+}
+
+/** The name of an optimizer of the library; undefined for one of a class of its own. @internal */
+export function nameOfOptimizer(optimizer: Optimizer): OptimizerName | undefined {
+  return (Object.keys(OPTIMIZERS) as OptimizerName[]).find(
+    (name) => OPTIMIZERS[name] === optimizer.constructor,
+  )
+}
+
+/** The optimizer of that name with all its options and its groups. @internal */
+export function namedOptimizer(
+  name: string,
+  options: OptimizerOptions,
+  groups: readonly ParameterGroup<OptimizerOptions>[],
+): Optimizer {
+  const Class = OPTIMIZERS[optimizerName(name)] as unknown as new (
+    options: OptimizerOptions,
+    groups: readonly ParameterGroup<OptimizerOptions>[],
+  ) => Optimizer
+  return new Class(options, groups)
 }

@@ -1,11 +1,20 @@
-import { ArgumentError, DataError, DisposedError, describe, ShapeError } from '../../core/errors.js'
+import { literal } from '../../core/create.js'
+import { type Device, isDivided } from '../../core/devices.js'
+import {
+  ArgumentError,
+  DataError,
+  DeviceError,
+  DisposedError,
+  describe,
+  ShapeError,
+} from '../../core/errors.js'
 import { tidy } from '../../core/memory.js'
 import { tensorOrNumber } from '../../core/operands.js'
 import { type Checks, checkOptions, checkValue, isPlainObject } from '../../core/options.js'
 import { idOf } from '../../core/tensor.js'
 import { Variable } from '../../core/variable.js'
 import { alias } from '../../ops/operands.js'
-import { full, type Tensor, type TensorLike, tensor } from '../../ops/tensor.js'
+import { full, type Tensor, type TensorLike } from '../../ops/tensor.js'
 import { leavesOf, type Nested, pairWith, rebuild } from './leaves.js'
 import {
   checkGroups,
@@ -85,6 +94,11 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     ].map((merged) => this.rule(merged))
   }
 
+  /** The groups of parameters with options of their own. @internal */
+  get groups(): readonly ParameterGroup<O>[] {
+    return this.#groups
+  }
+
   /** The arithmetic for one set of options; throws ArgumentError for incompatible values. */
   protected abstract rule(options: Settings<O>): Rule
 
@@ -98,7 +112,9 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     checkValue(`${this.constructor.name}: learningRate`, rate, commonChecks.learningRate)
     this.#rate = rate
     const variable = this.#rateVariable
-    variable?.assign(scalar(rate, variable.dtype))
+    if (variable === undefined) return
+    using value = scalar(rate, variable.dtype)
+    variable.assign(value)
   }
 
   /** The state before the first step. */
@@ -144,26 +160,48 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /**
    * Makes the Variables for the state of parameters without one: new parameters begin with step 1, also after steps of other parameters.
    * `step` calls it; call it yourself before a compiled function that contains the first `step`.
+   *
+   * @throws DeviceError for parameters on two devices, or on another device than their state
    */
   prepare(variables: Nested<Variable>): void {
     this.#refuseDisposed()
     const leaves = leavesOf(variables)
+    const device = this.#deviceOf(leaves)
     const dtype = leaves.some(({ value }) => value.dtype === 'float64') ? 'float64' : 'float32'
-    this.#rateVariable ??= stateVariable(this.#rateName, () => scalar(this.#rate, dtype))
+    this.#rateVariable ??= stateVariable(this.#rateName, () => scalar(this.#rate, dtype), device)
     const fresh = leaves.filter(({ value }) => !this.#memories.has(value))
     if (fresh.length === 0) return
     const known = this.#variables().map((variable) => new WeakRef(variable))
-    const count = this.#stateVariable(this.#uniqueName(`${this.name}.step`), () => scalar(0, 'float32'))
+    const count = this.#stateVariable(
+      this.#uniqueName(`${this.name}.step`),
+      () => scalar(0, 'float32'),
+      device,
+    )
     for (const { path, value } of fresh) {
       const owner = this.#uniqueName(value.name === 'variable' ? path : value.name)
       const slots: Record<string, Variable> = {}
       for (const [slot, start] of Object.entries(this.#ruleOf(path).slots)) {
-        slots[slot] = this.#stateVariable(`${this.name}.${slot}.${owner}`, () => filled(value, start))
+        const initial = () => filled(value, start)
+        slots[slot] = this.#stateVariable(`${this.name}.${slot}.${owner}`, initial, device)
       }
       this.#memories.set(value, { count, slots })
       known.push(new WeakRef(value))
     }
     this.#known = known
+  }
+
+  /**
+   * The Variables with state, those that were prepared together in a list, in order.
+   *
+   * @internal
+   */
+  preparedTogether(): Variable[][] {
+    const together = new Map<Variable, Variable[]>()
+    for (const variable of this.#variables()) {
+      const { count } = this.#memoryOf(variable)
+      together.set(count, [...(together.get(count) ?? []), variable])
+    }
+    return [...together.values()]
   }
 
   /**
@@ -244,13 +282,13 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 
   /** A Variable of the state, with its restored value if there is one. */
-  #stateVariable(name: string, initial: () => Tensor): Variable {
+  #stateVariable(name: string, initial: () => Tensor, device: Device | undefined): Variable {
     const adopted = this.#adopted.get(name)
-    if (adopted === undefined) return stateVariable(name, initial)
+    if (adopted === undefined) return stateVariable(name, initial, device)
     return tidy(() => {
       checkAdopted(name, adopted, initial())
       this.#adopted.delete(name)
-      const variable = stateVariable(name, () => adopted)
+      const variable = stateVariable(name, () => adopted, device)
       adopted.dispose()
       return variable
     })
@@ -285,6 +323,24 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   [Symbol.dispose](): void {
     this.dispose()
+  }
+
+  /** The device of parameters, and of their state; undefined where there is only one device. */
+  #deviceOf(leaves: readonly { path: string; value: Variable }[]): Device | undefined {
+    const [first] = leaves
+    if (!isDivided() || first === undefined) return undefined
+    const { device } = first.value
+    const other = leaves.find(({ value }) => value.device !== device)
+    if (other !== undefined) {
+      throw new DeviceError(
+        `${this.name}: the parameters are on two devices, '${first.path}' on "${device}" and '${other.path}' on "${other.value.device}"; give each device an optimizer of its own, or move them: await variable.to("${device}")`,
+      )
+    }
+    const away = [...this.stateVariables().values()].find((held) => held.device !== device)
+    if (away === undefined) return device
+    throw new DeviceError(
+      `${this.name}: its state '${away.name}' is on "${away.device}" and the parameter '${first.path}' on "${device}"; fit and model.to bring the state along, a loop of your own moves it: for (const held of optimizer.stateVariables().values()) await held.to("${device}")`,
+    )
   }
 
   /** The living Variables with state. */
@@ -388,8 +444,10 @@ function checkAdopted(name: string, value: Tensor, own: Tensor | Variable): void
   )
 }
 
-function stateVariable(name: string, initial: () => Tensor): Variable {
-  return tidy(() => new Variable(initial(), { name, trainable: false }))
+/** @param device where the parameters are; undefined where there is only one device */
+function stateVariable(name: string, initial: () => Tensor, device: Device | undefined): Variable {
+  const place = device === undefined ? {} : { device }
+  return tidy(() => new Variable(initial(), { name, trainable: false, ...place }))
 }
 
 /** The number in the shape and dtype of a parameter. */
@@ -398,7 +456,7 @@ function filled({ shape, dtype }: Tensor | Variable, value: number): Tensor {
 }
 
 function scalar(value: number, dtype: Tensor['dtype']): Tensor {
-  return tensor(value, { dtype })
+  return literal(dtype === 'float64' ? Float64Array.of(value) : Float32Array.of(value), [])
 }
 
 function aligned(value: Tensor, like: Tensor): Tensor {

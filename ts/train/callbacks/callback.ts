@@ -1,7 +1,7 @@
 import { ArgumentError, describe, unknownName } from '../../core/errors.js'
 import { checkValue, isInstance, isList, whole } from '../../core/options.js'
 import { Variable } from '../../core/variable.js'
-import type { Optimizer } from '../../nn/optim/optimizer.js'
+import { Optimizer } from '../../nn/optim/optimizer.js'
 import type { Tensor } from '../../ops/tensor.js'
 import type { EpochLogs, History } from '../history.js'
 import { unlessAborted } from '../unless-aborted.js'
@@ -100,8 +100,9 @@ export function checkContext(who: string, context: FitContext): FitContext {
   const haveVariables = [parameters, state].every((one) =>
     Object.values(one ?? {}).every((x) => isInstance(x, Variable)),
   )
+  const haveOptimizers = Object.values(optimizers ?? {}).every((x) => isInstance(x, Optimizer))
   const canAct = typeof stop === 'function' && typeof checkpoint === 'function'
-  if (canAct && areRecords && haveVariables) return context
+  if (canAct && areRecords && haveVariables && haveOptimizers) return context
   throw new ArgumentError(
     `${who}: given ${describe(context)} as context, expected that of a run: give the callback to fit, which calls its hooks`,
   )

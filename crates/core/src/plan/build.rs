@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::device::{Device, Kernel};
+use crate::device::Kernel;
 use crate::error::{Error, Result};
 use crate::op::{Op, Spec};
+use crate::plan::context::Context;
 use crate::plan::draft::Draft;
 use crate::plan::lower::{Lowered, lower};
 use crate::plan::schedule;
@@ -15,14 +16,6 @@ use crate::plan::view;
 use crate::plan::{Cluster, Instr, InstrKind, Location, Program, Slot, SlotId, Step, StepKind, View};
 use crate::shape::Shape;
 use crate::traits::{ElementwiseOp, Form, ViewOp};
-
-/// What the planner needs beside the trace.
-pub struct Context<'a> {
-    /// The path of a scope.
-    pub scope: &'a dyn Fn(u32) -> String,
-    /// The device that will run the program.
-    pub device: &'a dyn Device,
-}
 
 /// Plans a trace.
 ///

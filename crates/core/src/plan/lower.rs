@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Graph;
 use crate::lower::fallback;
 use crate::op::{Op, Spec};
-use crate::plan::build::Context;
+use crate::plan::context::Context;
 use crate::plan::simplify::{SimplifiedTrace, simplify};
 use crate::plan::trace::{Trace, TraceNode, cut};
 use crate::traits::Form;

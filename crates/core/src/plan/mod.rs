@@ -8,6 +8,7 @@
 
 pub mod build;
 pub mod concat;
+pub mod context;
 pub mod cost;
 pub mod draft;
 pub mod independent;

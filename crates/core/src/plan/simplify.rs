@@ -10,6 +10,7 @@ use crate::op::{Op, Reduction, Spec};
 use crate::plan::trace::{Trace, TraceNode};
 use crate::reference::{self, Value};
 use crate::shape::Shape;
+use crate::traits::Form;
 
 /// A simplified trace.
 pub struct SimplifiedTrace {
@@ -422,12 +423,10 @@ fn folded(op: &Op, inputs: &[u32], spec: &Spec, nodes: &[TraceNode]) -> Option<O
             _ => None,
         })
         .collect::<Option<_>>()?;
-    match op {
-        Op::Broadcast | Op::Reshape | Op::Permute(_) | Op::Slice { .. } | Op::Flip(_) => {
-            constants.first().map(|&(number, _)| Op::constant(number))
-        }
+    match op.traits().form {
+        Form::View(_) => constants.first().map(|&(number, _)| Op::constant(number)),
         // A constant is a float64, which does not hold every int64.
-        _ if op.is_elementwise() && !constants.is_empty() && spec.dtype != DType::I64 => {
+        Form::Elementwise(_) if !constants.is_empty() && spec.dtype != DType::I64 => {
             let scalar = |dtype| Spec::new(Vec::new(), dtype);
             let values: Vec<Value> = constants
                 .iter()
@@ -439,12 +438,12 @@ fn folded(op: &Op, inputs: &[u32], spec: &Spec, nodes: &[TraceNode]) -> Option<O
             let bytes: [u8; 8] = wide.to_bytes().try_into().ok()?;
             Some(Op::constant(f64::from_ne_bytes(bytes)))
         }
-        _ => None,
+        Form::Elementwise(_) | Form::Input | Form::Constant(_) | Form::Step => None,
     }
 }
 
 /// The input that equals the node, if the node is an identity: a cast to the same dtype, a reshape or broadcast to the same
-/// shape, times one, divided by one, minus zero.
+/// shape, times one, divided by one, minus zero, numbers of rows that are such numbers.
 fn unchanged(op: &Op, inputs: &[u32], spec: &Spec, nodes: &[TraceNode]) -> Option<u32> {
     let is = |i: u32, number: f64| nodes[i as usize].op == Op::constant(number);
     match op {
@@ -456,6 +455,17 @@ fn unchanged(op: &Op, inputs: &[u32], spec: &Spec, nodes: &[TraceNode]) -> Optio
         Op::Binary(BinaryOp::Mul) if is(inputs[0], 1.0) => Some(inputs[1]),
         Op::Binary(BinaryOp::Div) if is(inputs[1], 1.0) => Some(inputs[0]),
         Op::Binary(BinaryOp::Sub) if is(inputs[1], 0.0) => Some(inputs[0]),
+        Op::UniqueRows => numbered_rows(inputs[0], nodes),
         _ => None,
     }
+}
+
+/// The numbers of rows that node `x` holds as one column: numbering them again by first appearance changes nothing.
+fn numbered_rows(x: u32, nodes: &[TraceNode]) -> Option<u32> {
+    let TraceNode { op, inputs, spec, .. } = &nodes[x as usize];
+    let is_column = *op == Op::Reshape && spec.shape.dims()[1..] == [1];
+    inputs
+        .first()
+        .copied()
+        .filter(|&numbers| is_column && nodes[numbers as usize].op == Op::UniqueRows)
 }

@@ -35,12 +35,7 @@ pub(super) fn index_add<T: Element>(
     axis: usize,
     to: &Shape,
 ) -> ArrayD<T> {
-    let mut out: ArrayD<T> = zeros(to);
-    for i in indices(src.shape()) {
-        let target = with(&i, axis, position[[i[axis]]]);
-        out[&target[..]] = out[&target[..]].plus(src[&i[..]]);
-    }
-    out
+    added(src, axis, to, |i| position[[i[axis]]])
 }
 
 /// `out[i] = x[i with position[i] on the axis]`
@@ -55,9 +50,19 @@ pub(super) fn scatter_add<T: Element>(
     axis: usize,
     to: &Shape,
 ) -> ArrayD<T> {
+    added(src, axis, to, |i| position[i])
+}
+
+/// Zeros, with each element of `src` added where its index has its `position` on the axis.
+fn added<T: Element>(
+    src: &ArrayD<T>,
+    axis: usize,
+    to: &Shape,
+    position: impl Fn(&[usize]) -> usize,
+) -> ArrayD<T> {
     let mut out: ArrayD<T> = zeros(to);
     for i in indices(src.shape()) {
-        let target = with(&i, axis, position[&i[..]]);
+        let target = with(&i, axis, position(&i));
         out[&target[..]] = out[&target[..]].plus(src[&i[..]]);
     }
     out

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use hyperglow_core::device::{Kernel, Needs};
 use hyperglow_core::op::{Distribution, Op, Spec};
 use hyperglow_core::plan::{Step, StepKind};
-use hyperglow_core::traits::Family;
 use hyperglow_core::{DType, Error, Result, in_clusters};
 
 use super::conv::Convolution;
@@ -43,14 +42,14 @@ impl CpuKernel {
     /// Shapes that no kernel takes.
     pub fn new(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Result<CpuKernel> {
         let handover = handover(op, inputs, output, env)?;
-        let Chosen { kernel, scratch } = choose(op, inputs, output, &handover, env)?;
+        let chosen = choose(op, inputs, output, &handover, env)?;
         let needs = Needs {
-            scratch,
-            serial: is_serial(op, inputs),
+            scratch: chosen.scratch,
+            serial: chosen.serial,
             epilogue: !matches!(handover, Handover::None),
         };
         Ok(CpuKernel {
-            run: kernel.into(),
+            run: chosen.kernel.into(),
             needs,
             handover,
         })
@@ -105,29 +104,14 @@ impl Kernel for CpuKernel {
 
 /// The kernel of an operation without epilogue and scratch, for some rows of a group.
 pub(crate) fn without_scratch(op: &Op, inputs: &[&Spec], output: &Spec, env: &Env) -> Result<Run> {
-    let Chosen { kernel, scratch } = choose(op, inputs, output, &Handover::None, env)?;
-    if scratch > 0 {
+    let chosen = choose(op, inputs, output, &Handover::None, env)?;
+    if chosen.scratch > 0 {
         return Err(Error::internal(
             op.name(),
             "takes scratch, which a row group has not",
         ));
     }
-    Ok(kernel)
-}
-
-/// Whether `op` runs on one thread: no kernel divides a single matrix or row.
-fn is_serial(op: &Op, inputs: &[&Spec]) -> bool {
-    let dims = inputs.first().map_or(&[][..], |spec| spec.shape.dims());
-    let lanes = |axis: usize| dims.iter().product::<usize>() / dims[axis].max(1);
-    if op.traits().family == Family::LinearAlgebra {
-        let (batch, matrix) = dims.split_at(dims.len() - 2);
-        return batch.iter().product::<usize>() == 1 && !linalg::takes_all_threads(op, matrix[0]);
-    }
-    match op {
-        Op::ArgSort { axis, .. } | Op::TopK { axis, .. } | Op::CumSum { axis, .. } => lanes(*axis) == 1,
-        Op::UniqueRows => true,
-        _ => false,
-    }
+    Ok(chosen.kernel)
 }
 
 /// The kernel of a product or a convolution, which computes its result block by block.
@@ -213,14 +197,30 @@ fn choose(op: &Op, inputs: &[&Spec], output: &Spec, handover: &Handover, env: &E
             for_dtype!(output.dtype, T => window::max_grad::<T>(window::Windows::new(op, window, kernel, output, x)?))
         }
         Op::Take { axis } => index::take(&x.shape, *axis, x.dtype, inputs[1].dtype),
-        Op::IndexAdd { axis } => index::index_add(&output.shape, *axis, output.dtype, x.dtype),
+        Op::IndexAdd { axis } => {
+            return Ok(index::index_add(
+                &output.shape,
+                x.shape.size(),
+                *axis,
+                output.dtype,
+                x.dtype,
+            ));
+        }
         Op::Gather { axis } => index::gather(&x.shape, &output.shape, *axis, x.dtype, inputs[1].dtype),
-        Op::ScatterAdd { axis } => index::scatter_add(&output.shape, &x.shape, *axis, output.dtype, x.dtype),
+        Op::ScatterAdd { axis } => {
+            return Ok(index::scatter_add(
+                &output.shape,
+                &x.shape,
+                *axis,
+                output.dtype,
+                x.dtype,
+            ));
+        }
         Op::ArgSort { axis, descending } => return Ok(sort::argsort(x, *axis, *descending, threads)),
         Op::TopK { axis, largest } => {
             return Ok(sort::top_k(x, *axis, output.shape[*axis], *largest, threads));
         }
-        Op::CumSum { axis, reverse } => scan::cumsum(&x.shape, *axis, x.dtype, *reverse),
+        Op::CumSum { axis, reverse } => return Ok(scan::cumsum(&x.shape, *axis, x.dtype, *reverse)),
         Op::UniqueRows => return Ok(for_dtype!(x.dtype, T => unique::rows::<T>(&x.shape))),
         Op::Neighbors { k, metric } => {
             return Ok(for_float!(x.dtype, T => neighbors::nearest::<T>(&x.shape, *k, *metric, threads)));

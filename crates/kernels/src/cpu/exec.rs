@@ -25,15 +25,23 @@ pub(crate) type Kernel = Box<Primitive>;
 /// The function that computes a primitive.
 pub(crate) type Primitive = dyn Fn(&Args<'_>) -> Result<()> + Send + Sync;
 
-/// A kernel and its bytes of scratch.
+/// A kernel and what it needs.
 pub(crate) struct Chosen {
     pub kernel: Kernel,
+    /// Bytes of scratch.
     pub scratch: usize,
+    /// Whether one thread does all the work, so that independent steps of this kind run in parallel.
+    pub serial: bool,
 }
 
 impl From<Kernel> for Chosen {
+    /// A kernel that divides its work among the threads and has no scratch.
     fn from(kernel: Kernel) -> Chosen {
-        Chosen { kernel, scratch: 0 }
+        Chosen {
+            kernel,
+            scratch: 0,
+            serial: false,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use hyperglow_core::reference::refusal::index_out_of_range;
 use hyperglow_core::{DType, Result, Shape};
 
 use super::element::{Element, for_dtype};
-use super::exec::{Args, Kernel, Word, for_word};
+use super::exec::{Args, Chosen, Kernel, Word, for_word};
 use super::pool::{Pool, SharedSlice};
 
 /// Elements of one task.
@@ -155,28 +155,36 @@ fn take_words<T: Word>(x: &Shape, axis: usize, index: DType) -> Kernel {
     })
 }
 
-/// Zeros, with `src[.., i, ..]` added at `index[i]`.
-pub(crate) fn index_add(to: &Shape, axis: usize, dtype: DType, index: DType) -> Kernel {
-    for_dtype!(dtype, T => index_add_of::<T>(to, axis, index))
+/// Zeros, with `src[.., i, ..]` added at `index[i]`, of `count` indices.
+pub(crate) fn index_add(to: &Shape, count: usize, axis: usize, dtype: DType, index: DType) -> Chosen {
+    for_dtype!(dtype, T => index_add_of::<T>(to, count, axis, index))
 }
 
-fn index_add_of<T: Element>(to: &Shape, axis: usize, index: DType) -> Kernel {
+fn index_add_of<T: Element>(to: &Shape, count: usize, axis: usize, index: DType) -> Chosen {
     let (outer, extent, inner) = around(to, axis);
-    Box::new(move |args| {
-        let count = args.input_len(0);
+    // A task owns some columns of one outer index, and adds in the order of the indices.
+    let width = if outer * count * inner < TASK_ELEMENTS {
+        inner.max(1)
+    } else {
+        inner.clamp(1, 256)
+    };
+    let columns = inner.div_ceil(width);
+    let kernel: Kernel = Box::new(move |args| {
         let index = indices(args, 0, index, "indexAdd", &[count], (axis, extent))?;
         let src = args.input::<T>(1);
         let out = args.output::<T>();
         out.fill(T::ZERO);
-        // A task owns some columns of one outer index, and adds in the order of the indices.
-        let width = if outer * count * inner < TASK_ELEMENTS {
-            inner.max(1)
-        } else {
-            inner.clamp(1, 256)
-        };
-        let columns = inner.div_ceil(width);
         let out = SharedSlice::new(out);
         args.pool().run(outer * columns, |_, task| {
+            if inner == 1 {
+                // SAFETY: the elements of this outer index are one task's.
+                let to = unsafe { out.range(task * extent..(task + 1) * extent) };
+                let from = &src[task * count..][..count];
+                return match index {
+                    Indices::Narrow(index) => add_elements(index, from, to),
+                    Indices::Wide(index) => add_elements(index, from, to),
+                };
+            }
             let (o, first) = (task / columns, task % columns * width);
             let len = width.min(inner - first);
             let add = |i: usize, len: usize| {
@@ -198,7 +206,20 @@ fn index_add_of<T: Element>(to: &Shape, axis: usize, index: DType) -> Kernel {
             }
         });
         Ok(())
-    })
+    });
+    Chosen {
+        kernel,
+        scratch: 0,
+        serial: outer * columns == 1,
+    }
+}
+
+/// Adds every element at its index.
+fn add_elements<T: Element, I: Index>(index: &[I], from: &[T], to: &mut [T]) {
+    for (i, &x) in index.iter().zip(from) {
+        let to = &mut to[i.position()];
+        *to = to.plus(x);
+    }
 }
 
 /// The axes of a tensor of indices into another tensor: per axis the index's extent and the other's stride (0 on the
@@ -320,17 +341,17 @@ pub(crate) fn scatter_add(
     axis: usize,
     dtype: DType,
     index_dtype: DType,
-) -> Kernel {
+) -> Chosen {
     for_dtype!(dtype, T => scatter_add_of::<T>(to, index, axis, index_dtype))
 }
 
-fn scatter_add_of<T: Element>(to: &Shape, index: &Shape, axis: usize, dtype: DType) -> Kernel {
+fn scatter_add_of<T: Element>(to: &Shape, index: &Shape, axis: usize, dtype: DType) -> Chosen {
     let along = Along::new(index, to, axis);
     // Slices of the first axis have different positions unless the first axis is indexed.
     let slices = if axis == 0 { 1 } else { index[0] };
     let slices_of_room = if axis == 0 { 1 } else { to[0] };
     let (size, room) = (index.size(), to.size());
-    Box::new(move |args| {
+    let kernel: Kernel = Box::new(move |args| {
         let index = indices(
             args,
             0,
@@ -361,7 +382,12 @@ fn scatter_add_of<T: Element>(to: &Shape, index: &Shape, axis: usize, dtype: DTy
             }
         });
         Ok(())
-    })
+    });
+    Chosen {
+        kernel,
+        scratch: 0,
+        serial: slices == 1,
+    }
 }
 
 /// Adds the elements `range`, of slices that are one task's.
@@ -377,10 +403,7 @@ fn scatter_piece<T: Element, I: Index>(
         if along.stride == 1 {
             // SAFETY: a line of a slice that is one task's.
             let out = unsafe { out.range(position..position + along.extent) };
-            for (x, i) in src.iter().zip(index) {
-                let to = &mut out[i.position()];
-                *to = to.plus(*x);
-            }
+            add_elements(index, src, out);
             return;
         }
         for (j, (x, i)) in src.iter().zip(index).enumerate() {

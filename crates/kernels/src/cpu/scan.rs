@@ -3,7 +3,7 @@
 use hyperglow_core::{DType, Shape};
 
 use super::element::Element;
-use super::exec::Kernel;
+use super::exec::{Chosen, Kernel};
 use super::pool::SharedSlice;
 
 /// Neighboring lines that a task scans together.
@@ -58,7 +58,7 @@ macro_rules! wrapping {
 wrapping!(i32 i64 u8 u32);
 
 /// The running sum along `axis`, from the end when `reverse`.
-pub(crate) fn cumsum(shape: &Shape, axis: usize, dtype: DType, reverse: bool) -> Kernel {
+pub(crate) fn cumsum(shape: &Shape, axis: usize, dtype: DType, reverse: bool) -> Chosen {
     match dtype {
         DType::F32 => sums::<f32, Wide>(shape, axis, reverse),
         DType::F64 => sums::<f64, Compensated>(shape, axis, reverse),
@@ -69,13 +69,13 @@ pub(crate) fn cumsum(shape: &Shape, axis: usize, dtype: DType, reverse: bool) ->
     }
 }
 
-fn sums<T: Element, S: Total<T>>(shape: &Shape, axis: usize, reverse: bool) -> Kernel {
+fn sums<T: Element, S: Total<T>>(shape: &Shape, axis: usize, reverse: bool) -> Chosen {
     let dims = shape.dims();
     let (outer, extent): (usize, usize) = (dims[..axis].iter().product(), dims[axis]);
     let inner: usize = dims[axis + 1..].iter().product();
-    Box::new(move |args| {
+    let groups = inner.div_ceil(SCAN_LANES);
+    let kernel: Kernel = Box::new(move |args| {
         let (x, out) = (args.input::<T>(0), SharedSlice::new(args.output::<T>()));
-        let groups = inner.div_ceil(SCAN_LANES);
         args.pool().run(outer * groups, |_, task| {
             let (o, first) = (task / groups, task % groups * SCAN_LANES);
             let width = SCAN_LANES.min(inner - first);
@@ -92,5 +92,10 @@ fn sums<T: Element, S: Total<T>>(shape: &Shape, axis: usize, reverse: bool) -> K
             }
         });
         Ok(())
-    })
+    });
+    Chosen {
+        kernel,
+        scratch: 0,
+        serial: outer * groups == 1,
+    }
 }

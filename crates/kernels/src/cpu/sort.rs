@@ -72,6 +72,7 @@ fn order_of<T: Keyed>(shape: &Shape, axis: usize, k: usize, descending: bool, th
     let inner: usize = dims[axis + 1..].iter().product();
     Chosen {
         scratch: scratch_bytes::<T::Key>(extent * threads),
+        serial: outer * inner == 1,
         kernel: Box::new(move |args| {
             let x = args.input::<T>(0);
             let keys = args.worker_scratch::<T::Key>(extent);

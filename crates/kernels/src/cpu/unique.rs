@@ -69,6 +69,7 @@ pub(crate) fn rows<T: Element>(shape: &Shape) -> Chosen {
     let (n, d) = (shape[0], shape[1]);
     Chosen {
         scratch: scratch_bytes::<u32>(table_len(n)) + scratch_bytes::<u64>(n),
+        serial: true,
         kernel: Box::new(move |args| {
             let x = args.input::<T>(0);
             let out = args.output::<i32>();

@@ -94,6 +94,7 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
     );
     Chosen {
         scratch: scratch::<T>(&g, of, whole.as_ref(), env),
+        serial: false,
         kernel: Box::new(move |args| {
             let out = args.output::<T>();
             let level = args.level();

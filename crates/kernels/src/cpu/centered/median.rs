@@ -46,6 +46,7 @@ pub(crate) fn median_distance<T: Real + Ranked>(x: &Spec, env: &Env) -> Chosen {
             + scratch_bytes::<T>(space_len::<T>(&g, level) * threads)
             + scratch_bytes::<[f64; 2]>(g.tiles())
             + of_selection,
+        serial: false,
         kernel: Box::new(move |args| {
             let out = args.output::<T>();
             if args.input::<T>(0).iter().any(|x| !x.to_f64().is_finite()) {

@@ -51,6 +51,7 @@ pub(crate) fn products<T: Real>(products: &Products, inputs: &[&Spec], env: &Env
     let pairs = sets * (sets + 1) / 2;
     Chosen {
         scratch: prepared_bytes::<T>(&g, level, threads) + sums::scratch::<T>(&g, pairs, threads, level),
+        serial: false,
         kernel: Box::new(move |args| {
             let out = args.output::<f64>();
             let prepared = prepare::<T>(&g, args, |_| true);

@@ -31,6 +31,7 @@ pub(crate) fn row_sums<T: Real>(products: &Products, groups: &Groups, inputs: &[
         prepared_bytes::<T>(&g, env.level, threads) + tile_pass(&g, &groups).scratch::<T>(env.level, threads);
     Chosen {
         scratch,
+        serial: false,
         kernel: Box::new(move |args| {
             let (out, level) = (args.output::<f64>(), args.level());
             let prepared = prepare::<T>(&g, args, |_| true);

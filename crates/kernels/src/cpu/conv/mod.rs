@@ -168,6 +168,7 @@ impl<T: 'static> Convolution<T> {
         let run = self.run.clone();
         Chosen {
             scratch: self.scratch,
+            serial: false,
             kernel: Box::new(move |args| {
                 run(args, None);
                 Ok(())

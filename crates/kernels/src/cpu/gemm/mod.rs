@@ -13,6 +13,7 @@ mod lanes;
 mod macro_kernel;
 mod micro_kernel;
 mod pack;
+mod packed_task;
 mod packed_tasks;
 mod product;
 mod shape;
@@ -42,6 +43,7 @@ use super::exec::{Chosen, Env, Plain};
 pub(crate) fn matmul<T: GemmElement + Plain>(product: Product, env: &Env) -> Chosen {
     Chosen {
         scratch: product.scratch_bytes::<T>(env.level, env.pool.threads()),
+        serial: false,
         kernel: Box::new(move |args| {
             product.run(args, args.input::<T>(0), args.input::<T>(1), args.output::<T>());
             Ok(())

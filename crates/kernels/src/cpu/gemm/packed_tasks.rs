@@ -1,26 +1,13 @@
 //! Tasks of a packed product: shared operands are packed once, then every task computes a block of the result.
 
-use std::ops::Range;
-
-use super::macro_kernel::{LeftOperand, OutBlock, Prefetch, RightOperand, block_terms, macro_kernel};
+use super::macro_kernel::{LeftOperand, block_terms};
 use super::micro_kernel::{GemmElement, TILE_ROWS};
 use super::pack::{Matrix, PackRight, pack_left};
+use super::packed_task::PackedTask;
 use super::product::Product;
 use crate::cpu::exec::{Args, Plain};
 use crate::cpu::level::Level;
 use crate::cpu::pool::{Pool, SharedSlice};
-
-/// A task: a block of the result, and its operands.
-pub(super) struct PackedTask<'a, T> {
-    pub worker: usize,
-    pub batch: usize,
-    pub rows: Range<usize>,
-    pub cols: Range<usize>,
-    pub left: LeftOperand<'a, T>,
-    pub right: Matrix<'a, T>,
-    pub packed_right: Option<(&'a [T], usize)>,
-    pub work: &'a mut [T],
-}
 
 impl Product {
     /// Packs shared operands and calls `each` for every task.
@@ -123,37 +110,5 @@ impl Product {
             let panels = unsafe { out.range(start..start + len) };
             right.pack(level, ks, cs, tiles.widths(), panels);
         });
-    }
-}
-
-impl<T: GemmElement> PackedTask<'_, T> {
-    /// Writes the task's block of the result to `start`, with `stride` elements between rows.
-    ///
-    /// # Safety
-    /// `start` must have room for the block, which must not be aliased.
-    pub unsafe fn compute(
-        self,
-        level: Level,
-        k: usize,
-        start: *mut T,
-        stride: usize,
-        prefetch: Prefetch<'_>,
-    ) {
-        let target = OutBlock {
-            start,
-            stride,
-            add: false,
-            prefetch,
-        };
-        let right = match self.packed_right {
-            Some((all, cols)) => RightOperand::Packed(all, cols),
-            None => RightOperand::Pack(&self.right),
-        };
-        // SAFETY: as the caller promises; tasks start at whole tiles.
-        unsafe {
-            macro_kernel(
-                level, k, self.left, self.rows, &right, self.cols, target, self.work,
-            )
-        };
     }
 }

@@ -7,7 +7,7 @@ use super::amx::Bf16x3;
 use super::epilogue::{Epilogue, run_epilogue, store_transposed};
 use super::macro_kernel::{BLOCK_COLUMNS, Prefetch, work_len};
 use super::micro_kernel::{GemmElement, TILE_ROWS};
-use super::packed_tasks::PackedTask;
+use super::packed_task::PackedTask;
 use super::shape::GemmShape;
 use super::small::Small;
 use crate::cpu::element::{same, same_mut};

@@ -21,6 +21,7 @@ pub(crate) fn congruence<T: GemmElement + Plain>(shape: &Shape, env: &Env) -> Ch
         scratch: scratch_bytes::<T>(count * size)
             + product.scratch_bytes::<T>(level, threads)
             + scratch_bytes::<T>(each * threads),
+        serial: false,
         kernel: Box::new(move |args| {
             let (a, s, out) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
             let right = args.scratch::<T>(count * size);

@@ -15,7 +15,7 @@ mod vector;
 use std::sync::{Mutex, PoisonError};
 
 use hyperglow_core::reference::refusal::{not_positive_definite, singular};
-use hyperglow_core::{Error, Op, Result, Shape};
+use hyperglow_core::{Error, Result, Shape};
 
 use self::blocked::Means;
 pub(crate) use self::congruence::congruence;
@@ -72,15 +72,6 @@ fn narrow<T: Float>(x: &[f64], out: &mut [T]) {
     out.iter_mut().zip(x).for_each(|(out, &x)| *out = T::from_f64(x));
 }
 
-/// Whether all threads work at one matrix.
-pub(crate) fn takes_all_threads(op: &Op, n: usize) -> bool {
-    match op {
-        Op::Congruence => true,
-        Op::Cholesky | Op::TriangularSolve { .. } | Op::PositiveInverse => n >= blocked::LARGE,
-        _ => false,
-    }
-}
-
 /// Lower factors of (.., n, n).
 pub(crate) fn cholesky<T: Float>(shape: &Shape, env: &Env) -> Chosen {
     let (count, n, _) = extents(shape);
@@ -90,6 +81,7 @@ pub(crate) fn cholesky<T: Float>(shape: &Shape, env: &Env) -> Chosen {
     let each = n * n;
     Chosen {
         scratch: scratch_bytes::<f64>(each * env.pool.threads()),
+        serial: count == 1,
         kernel: Box::new(move |args| {
             let a = args.input::<T>(0);
             let level = args.level();
@@ -108,6 +100,7 @@ fn large_cholesky<T: Float>((count, n): (usize, usize), env: &Env) -> Chosen {
     let work_len = blocked::cholesky_work(n, env.level, env.pool.threads());
     Chosen {
         scratch: scratch_bytes::<f64>(n * n) + scratch_bytes::<f64>(work_len),
+        serial: false,
         kernel: Box::new(move |args| {
             let (a, out) = (args.input::<T>(0), args.output::<T>());
             let (l, work) = (args.scratch::<f64>(n * n), args.scratch::<f64>(work_len));
@@ -138,6 +131,7 @@ pub(crate) fn positive_inverse<T: Float>(shape: &Shape, env: &Env) -> Chosen {
     let each = 2 * n * n;
     Chosen {
         scratch: scratch_bytes::<f64>(each * env.pool.threads()),
+        serial: count == 1,
         kernel: Box::new(move |args| {
             let a = args.input::<T>(0);
             let level = args.level();
@@ -157,6 +151,7 @@ fn large_inverse<T: Float>((count, n): (usize, usize), env: &Env) -> Chosen {
     let work_len = blocked::inverse_work(n, env.level, env.pool.threads());
     Chosen {
         scratch: scratch_bytes::<f64>(work_len),
+        serial: false,
         kernel: Box::new(move |args| {
             let (a, out) = (args.input::<T>(0), args.output::<T>());
             let work = args.scratch::<f64>(work_len);
@@ -195,6 +190,7 @@ fn large_triangular_solve<T: Float>(
     let work_len = blocked::solve_work(n, env.level, env.pool.threads());
     Chosen {
         scratch: scratch_bytes::<f64>(n * n) + scratch_bytes::<f64>(work_len),
+        serial: false,
         kernel: Box::new(move |args| {
             let (a, b, out) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
             let (wide, work) = (args.scratch::<f64>(n * n), args.scratch::<f64>(work_len));
@@ -243,6 +239,7 @@ fn solved<T: Float>(
     let per_worker = n * n + n * m;
     Chosen {
         scratch: scratch_bytes::<f64>(per_worker * threads),
+        serial: count == 1,
         kernel: Box::new(move |args| {
             let (a, b) = (args.input::<T>(0), args.input::<T>(1));
             let level = args.level();
@@ -264,6 +261,7 @@ pub(crate) fn det<T: Float>(shape: &Shape, threads: usize) -> Chosen {
     let each = n * n;
     Chosen {
         scratch: scratch_bytes::<f64>(each * threads),
+        serial: count == 1,
         kernel: Box::new(move |args| {
             let a = args.input::<T>(0);
             let level = args.level();
@@ -284,6 +282,7 @@ pub(crate) fn cofactors<T: Float>(shape: &Shape, directions: usize, threads: usi
     let each = cofactors::work_len(n, directions);
     Chosen {
         scratch: scratch_bytes::<f64>(each * threads),
+        serial: count == 1,
         kernel: Box::new(move |args| {
             let level = args.level();
             let operands: Vec<&[T]> = (0..=directions).map(|i| args.input::<T>(i)).collect();
@@ -303,6 +302,7 @@ pub(crate) fn eigh<T: Float>(shape: &Shape, threads: usize) -> Chosen {
     let each = eigen::work_len(n);
     Chosen {
         scratch: scratch_bytes::<f64>(each * threads),
+        serial: count == 1,
         kernel: Box::new(move |args| {
             let a = args.input::<T>(0);
             let (pool, level) = (args.pool(), args.level());

@@ -38,6 +38,7 @@ pub(crate) fn nearest<T: Real>(shape: &Shape, k: usize, metric: Metric, threads:
         scratch_bytes::<T>(BLOCK_QUERIES * k * threads) + scratch_bytes::<u32>(BLOCK_QUERIES * k * threads);
     Chosen {
         scratch: points_scratch::<T>(n, d, threads).max(plain::scratch::<T>(n, threads)) + lists,
+        serial: false,
         kernel: match metric {
             Metric::Maximum => nearest_by::<T, Maximum>(shape, k),
             Metric::Euclidean => nearest_by::<T, Euclidean>(shape, k),
@@ -55,6 +56,7 @@ pub(crate) fn count_within<T: Real>(shape: &Shape, metric: Metric, closed: bool,
     };
     Chosen {
         scratch: scratch + scratch_bytes::<T>(n),
+        serial: false,
         kernel: match metric {
             Metric::Maximum => count_by::<T, Maximum>(shape, closed),
             Metric::Euclidean => count_by::<T, Euclidean>(shape, closed),

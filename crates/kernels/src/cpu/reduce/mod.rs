@@ -43,7 +43,11 @@ pub(crate) fn compile(kind: Reduction, axes: &[usize], x: &Spec) -> Chosen {
     let layout = Layout::new(&x.shape, axes);
     let scratch = with_reducer!(kind, x.dtype, partial_bytes(&layout));
     let kernel = with_reducer!(kind, x.dtype, kernel(layout));
-    Chosen { kernel, scratch }
+    Chosen {
+        kernel,
+        scratch,
+        serial: false,
+    }
 }
 
 /// As [`compile`], without splits and scratch: for `x` that one thread reduces.

@@ -97,6 +97,7 @@ pub(crate) fn forward<T: Plain + Element + LaneDispatch>(shape: ConvShape, env: 
     let local = Local::new::<T>(shape, channels, env.level);
     Chosen {
         scratch: local.padded_bytes::<T>(),
+        serial: false,
         kernel: Box::new(move |args| {
             let (x, w, y) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
             let (planes, sample) = local.padded(args, x);
@@ -125,6 +126,7 @@ pub(crate) fn weight_grad<T: Plain + Element + LaneDispatch>(shape: ConvShape, e
     let local = Local::new::<T>(shape, channels, env.level);
     Chosen {
         scratch: local.padded_bytes::<T>(),
+        serial: false,
         kernel: Box::new(move |args| {
             let (x, dy, dw) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
             let (planes, sample) = local.padded(args, x);
@@ -153,6 +155,7 @@ pub(crate) fn input_grad<T: Plain + Element + LaneDispatch>(shape: ConvShape, en
     let len = sums_len(&local.runs);
     Chosen {
         scratch: scratch_bytes::<T>(env.pool.threads() * TASK_SAMPLES * len),
+        serial: false,
         kernel: Box::new(move |args| {
             let (dy, w, dx) = (args.input::<T>(0), args.input::<T>(1), args.output::<T>());
             let work = args.worker_scratch::<T>(TASK_SAMPLES * len);

@@ -112,6 +112,7 @@ pub(crate) fn weight_grad<T: GemmElement + Plain + LaneDispatch>(shape: ConvShap
     if let Some(winograd) = winograd::<T>(&shape) {
         return Chosen {
             scratch: winograd.scratch_bytes::<T>(threads),
+            serial: false,
             kernel: Box::new(move |args| {
                 winograd.run(args, args.input::<T>(0), args.input::<T>(1), args.output::<T>());
                 Ok(())
@@ -194,5 +195,9 @@ pub(crate) fn weight_grad<T: GemmElement + Plain + LaneDispatch>(shape: ConvShap
         });
         Ok(())
     });
-    Chosen { kernel, scratch }
+    Chosen {
+        kernel,
+        scratch,
+        serial: false,
+    }
 }

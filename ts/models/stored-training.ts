@@ -1,0 +1,114 @@
+/** How a model was compiled and what looked at it, for files. */
+import { DataError, HyperglowError } from '../core/errors.js'
+import { isList, isPlainObject } from '../core/options.js'
+import type { Variable } from '../core/variable.js'
+import type { AttachOptions } from '../dynamics/attachment.js'
+import type { Estimator } from '../estimators/estimator.js'
+import type { Plain } from '../nn/blueprint.js'
+import { Optimizer } from '../nn/optim/optimizer.js'
+import type { CompileOptions } from '../train/compile.js'
+import { stateOf } from '../train/state.js'
+import type { Network } from './network.js'
+import {
+  dataOf,
+  isUnbuildable,
+  type Make,
+  settingsOf,
+  type Unbuildable,
+  unlessRefused,
+} from './settings-data.js'
+
+/** The training of a stored model. */
+export interface StoredTraining {
+  /** What `compile` was given; null for a model that is not compiled. */
+  readonly compile: Plain | Unbuildable
+  /** Paths of the weights that the optimizer has state of: those that were given one together, in order. */
+  readonly prepared: readonly (readonly string[])[]
+  /** The attached evaluators with their options. */
+  readonly evaluators: readonly (Plain | Unbuildable)[]
+}
+
+/** The training of a model as data; what cannot be written holds the reason. */
+export function describeTraining(model: Network): StoredTraining {
+  const { compiled, compiledWith } = stateOf(model)
+  const paths = new Map(Object.entries(model.weights).map(([path, variable]) => [variable, path]))
+  const prepared = compiled?.optimizer.preparedTogether() ?? []
+  return {
+    compile: unlessRefused(() => (compiledWith === undefined ? null : dataOf('compile', compiledWith))),
+    prepared: prepared.map((group) => group.map((variable) => paths.get(variable) as string)),
+    evaluators: model.attachments.map(({ evaluator, on, every, initial, samples }, index) =>
+      unlessRefused(() => {
+        const where = `evaluator ${index + 1} (${evaluator.name})`
+        if (on !== 'probe')
+          return dataOf(where, { evaluator, options: { evaluateOn: on, every, initial, samples } })
+        throw new DataError(`${where} looks at a probe, whose samples the file does not hold`)
+      }),
+    ),
+  }
+}
+
+/**
+ * Compiles a model as it was, and attaches its evaluators.
+ *
+ * @param file for messages; @param make makes estimators
+ * @throws DataError for what cannot be made of the file: all of it, and what to do; the model is then to be dropped
+ */
+export function restoreTraining(file: string, model: Network, stored: StoredTraining, make: Make): void {
+  checkForm(file, stored)
+  const told = [stored.compile, ...stored.evaluators]
+  const missing = told.filter(isUnbuildable).map(({ reason }) => reason)
+  if (missing.length > 0) throw untold(file, missing.join('; '))
+  try {
+    for (const [index, data] of stored.evaluators.entries()) {
+      const { evaluator, options } = settingsOf(`evaluator ${index + 1}`, data as Plain, make) as {
+        evaluator: Estimator
+        options: AttachOptions
+      }
+      model.attachEvaluator(evaluator, options)
+    }
+    if (stored.compile === null) return
+    const given = settingsOf('compile', stored.compile as Plain, make) as CompileOptions
+    if (given.optimizer instanceof Optimizer) prepare(file, given.optimizer, model, stored.prepared)
+    model.compile(given)
+  } catch (error) {
+    if (error instanceof HyperglowError) throw untold(file, error.message, error)
+    throw error
+  }
+}
+
+/** Gives weights the state that they had, in the order in which they got it. */
+function prepare(
+  file: string,
+  optimizer: Optimizer,
+  model: Network,
+  groups: StoredTraining['prepared'],
+): void {
+  const { weights } = model
+  for (const group of groups) {
+    const own = group.map((path) => weights[path])
+    if (own.some((variable) => variable === undefined)) {
+      throw new DataError(
+        `${file}: the optimizer has state of ${group.join(', ')}, which are not all weights`,
+      )
+    }
+    optimizer.prepare(own as Variable[])
+  }
+}
+
+function untold(file: string, reason: string, cause?: Error): DataError {
+  return new DataError(
+    `${file}: the training of the model cannot be restored: ${reason}. Load layers and weights alone, with load(path, { compile: false }); to go on training compile the model, attach its evaluators, and await model.load(path), which restores the state of the optimizer`,
+    cause === undefined ? undefined : { cause },
+  )
+}
+
+function checkForm(file: string, stored: StoredTraining): void {
+  const { compile, prepared, evaluators } = (stored ?? {}) as Partial<StoredTraining>
+  const isSound =
+    (compile === null || isPlainObject(compile)) &&
+    isList(prepared) &&
+    (prepared as unknown[]).every((group) => isList(group)) &&
+    isList(evaluators) &&
+    (evaluators as unknown[]).every((one) => isPlainObject(one))
+  if (!isSound) throw new DataError(`${file} does not tell how the model was trained; save it again`)
+}

@@ -1,0 +1,34 @@
+/**
+ * The drawing packages. They are large and optional: they are loaded when the first chart is drawn, and described by the few members used, so that the
+ * library's own types do not need them.
+ */
+import { StateError } from '../core/errors.js'
+
+/** A view of Vega, as far as it is used. */
+export interface VegaView {
+  toSVG(): Promise<string>
+  toCanvas(scale: number, options: { externalContext: unknown }): Promise<unknown>
+  signal(name: string, value: unknown): VegaView
+  runAsync(): Promise<unknown>
+  finalize(): void
+}
+
+/** Loads a package by name; exchangeable so that a missing one can be tested. */
+export type Importer = (name: string) => Promise<unknown>
+
+/** The import of the language. */
+export const importPackage: Importer = (name) => import(name)
+
+/** @throws StateError where the package is not installed */
+export async function loadPackage<T>(name: string, purpose: string, importer: Importer): Promise<T> {
+  try {
+    return (await importer(name)) as T
+  } catch (cause) {
+    throw new StateError(
+      `${purpose} needs the package ${name}, which cannot be loaded; ` +
+        'install the drawing packages with "npm install vega@6 vega-lite@6 @resvg/resvg-js@2 pdfkit@0.20", ' +
+        "or save the chart as '.vl.json', which needs none",
+      { cause },
+    )
+  }
+}
