@@ -142,14 +142,14 @@ test('activations of other makers are held against what they promise', async (t)
   const made = (changed: object) => ({ source: 'mine', notes: [], runs: [{ ...run, ...changed }] }) as never
   const refused = async (changed: object, message: RegExp) =>
     t.throwsAsync(measure(made(changed), new Binned()), error(ArgumentError, message))
-  await refused({ epochs: [2, 1] }, /run 0: epochs is .*whole numbers that rise/)
+  await refused({ epochs: [2, 1] }, /run 0: epochs is .*ascending whole numbers/)
   await refused({ layers: ['fc1', 'fc1'] }, /names, each once/)
   await refused({ x: async () => undefined }, /x of 0 is .*expected undefined or an array that is read/)
   await refused({ y: 5 }, /y is 5, expected a function/)
   const short = { ...lazyOf('short', layers.fc1 as ArrayData), read: async () => layers.fc2 as ArrayData }
   await t.throwsAsync(
     measure(made({ layer: () => short }), new Binned()),
-    error(DataError, /its read gave shape \(50, 2\), expected \(50, 4\)/),
+    error(DataError, /its read returned shape \(50, 2\), expected \(50, 4\)/),
   )
   class Own {
     name = 'own'

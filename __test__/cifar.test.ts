@@ -162,7 +162,7 @@ test('damaged archives are refused', async (t) => {
   await refuses(name, bytesOf('cifar-100-binary.tar.gz'), /has no data_batch_1\.bin/)
   const label = Buffer.from(tar)
   label[Math.floor(label.indexOf('test_batch.bin') / 512) * 512 + 512] = 10
-  await refuses(name, gzipSync(label), /label 10 at 0 of 'labels', those are 0 to 9/)
+  await refuses(name, gzipSync(label), /label 10 at 0 of 'labels', expected 0 to 9/)
 })
 
 test('an archive with as many images as the published one must be that', async (t) => {

@@ -250,7 +250,7 @@ test('modules that are not there, or export something else, are told of', async 
   })
   await t.throwsAsync(first(moduleOf('export default () => 3')), { message: /gave 3, expected \{ x, y \}/ })
   await t.throwsAsync(first(moduleOf('export default (i) => ({ x: new Float32Array(i + 1), y: 0 })')), {
-    message: /x of sample 1 is float32 \(2\), that of sample 0 float32 \(1\)/,
+    message: /x of sample 1 is float32 \(2\), x of sample 0 is float32 \(1\)/,
   })
   await t.throwsAsync(first(moduleOf('export default () => ({ x: [[1], [1, 2]], y: 0 })')), {
     message: /data\[1\] has 2 elements/,

@@ -171,7 +171,7 @@ test('files that do not go together are refused', async (t) => {
     { 'train-labels-idx1-ubyte': { shape: [5], data: Uint8Array.of(1, 2, 3, 10, 4) } },
     /label 10 at 3/,
   )
-  await refuses({ 'train-labels-idx1-ubyte': images(5) }, /MNIST has uint8 \(samples\) there/)
+  await refuses({ 'train-labels-idx1-ubyte': images(5) }, /expected uint8 \(samples\) for MNIST/)
   await refuses(
     { 'train-images-idx3-ubyte': { shape: [5, 28], data: new Uint8Array(140) } },
     /\(samples, 28, 28\)/,

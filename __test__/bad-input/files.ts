@@ -167,7 +167,7 @@ const datasets: readonly BadInput[] = [
   bad(
     'MNIST cut off',
     DataError,
-    [/not a sound idx file/, /needs 784 bytes/, /has 10: truncated/, /copy it again/],
+    [/not a valid idx file/, /needs 784 bytes/, /has 10: truncated/, /copy it again/],
     () => mnist('cut', { 't10k-images-idx3-ubyte': [...idx(8, 1, 28, 28), ...new Uint8Array(10)] }),
   ),
   bad('MNIST of something else', DataError, [/begins with ff d8 ff e0/, /expected 00 00/], () =>
