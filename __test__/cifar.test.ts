@@ -275,7 +275,7 @@ test('a pickle that would run code is refused by name, and nothing runs', async 
   await refuses('\x80\x02cnumpy\nndarray\n.', /a function or a type/)
   await refuses('\x80\x02(K\x01', /ends at byte 5, truncated/)
   await refuses('\x80\x02T\xff\xff\xff\xffab', /truncated/)
-  await refuses('\x80\x02h\x05.', /value 5, which was never put aside/)
+  await refuses('\x80\x02h\x05.', /value 5, which was never stored/)
   await refuses('\x80\x02.', /empty stack/)
   await refuses('\x80\x02K\x01e.', /mark that is not there/)
   await refuses('\x80\x02]q\x00h\x00a.', /refers to itself/)

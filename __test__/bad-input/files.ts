@@ -57,7 +57,7 @@ const weights: readonly BadInput[] = [
   bad(
     'an empty file of weights',
     DataError,
-    [/not a sound safetensors file/, /0 bytes/, /copy it again/],
+    [/not a valid safetensors file/, /0 bytes/, /copy it again/],
     () => hg.readSafetensors(file('empty.safetensors')),
   ),
   bad(
@@ -77,7 +77,7 @@ const weights: readonly BadInput[] = [
   bad(
     'weights of an unknown type',
     DTypeError,
-    [/'w' has dtype "F8"/, /those read are F32/, /convert it/],
+    [/'w' has dtype "F8"/, /supported are F32/, /convert it/],
     () =>
       hg.readSafetensors(
         safetensors('f8.safetensors', { w: { dtype: 'F8', shape: [2], data_offsets: [0, 2] } }, 2),
@@ -97,7 +97,7 @@ const weights: readonly BadInput[] = [
 ]
 
 const arrays: readonly BadInput[] = [
-  bad('text for an array', DataError, [/not a sound \.npy file/, /NUMPY/, /save it again/], () =>
+  bad('text for an array', DataError, [/not a valid \.npy file/, /NUMPY/, /save it again/], () =>
     hg.readNpy(file('text.npy', 'this is no array')),
   ),
   bad('complex numbers', DTypeError, [/<c8/, /a\.real, a\.imag/], () => {
