@@ -38,7 +38,7 @@ const deepest = 500
 
 function refuseDepth(): never {
   throw new ArgumentError(
-    `a tree contains itself, or is nested deeper than ${deepest} levels; give tensors in arrays and plain objects, each inside of the next`,
+    `a tree contains itself, or is nested deeper than ${deepest} levels; give tensors in arrays and plain objects, each inside the next`,
   )
 }
 

@@ -1,5 +1,4 @@
 /** The record of an estimate: `estimate(x, y, { details: true })`. */
-
 import { inspect } from 'node:util'
 import { literal } from '../core/create.js'
 import { type Check, type Checks, checkValue, flag, text } from '../core/options.js'
