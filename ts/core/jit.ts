@@ -11,7 +11,7 @@ import { atCallSite, countTrace, evaluated, isTracing, Tensor } from './tensor.j
 import { type Leaf, leafValue, type MapTree, type TreeStructure, treeFlatten } from './tree.js'
 import { countMoves, Variable } from './variable.js'
 
-/** Argument of a compiled function in place of a tree of tensors. */
+/** Argument of a compiled function, instead of a tree of tensors. */
 export type JitArgument<T> = MapTree<T, Tensor | Variable | number | TypedArray>
 
 /** A compiled function. */

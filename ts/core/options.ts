@@ -36,7 +36,7 @@ export type Checks<O> = {
 const NONE = Object.freeze(Object.create(null) as object)
 
 /**
- * Checks options before anything else happens, and returns the given ones: only own properties, each read once, none undefined.
+ * Checks options first, and returns the given ones: only own properties, each read once, none undefined.
  *
  * @param what owner of the options, for instance `'Dense'`
  * @param options a plain object; undefined means no options

@@ -28,7 +28,7 @@ export type ImageAxis = 'horizontal' | 'vertical'
 
 /** Options of {@link cropImages}. */
 export interface CropOptions {
-  /** Height and width of the result. Default: those of x. */
+  /** Height and width of the result. Default: the size of x. */
   size?: readonly [number, number]
   /** Padding on each side before cropping, in pixels. Default 0. */
   padding?: number

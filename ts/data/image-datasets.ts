@@ -21,7 +21,7 @@ export interface ImageSetOptions extends SourceOptions {
   seed?: number
   /** Maximum number of training images (validation included), and of test images. Default all. */
   limit?: number
-  /** Where the images and the batches are, see {@link ArrayDatasetOptions}. Default the default device. */
+  /** Device of the images and the batches, see {@link ArrayDatasetOptions}. Default: the default device. */
   device?: DeviceRequest
 }
 

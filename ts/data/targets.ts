@@ -39,7 +39,7 @@ export interface Targets {
 /** Numbers or labels in one turn of the event loop: a few milliseconds. */
 export const samplesPerTurn = 1 << 17
 
-/** The device of the first tensor among arrays; undefined where there is none. */
+/** The device of the first tensor among arrays; undefined if there is none. */
 export function deviceAmong(...given: readonly unknown[]): Device | undefined {
   return given.find((one) => one instanceof Tensor)?.device
 }

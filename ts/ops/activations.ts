@@ -23,14 +23,14 @@ export function linear(x: Tensor): Tensor {
   return alias(x)
 }
 
-/** x where positive, else `slope` * x (default 0.01). */
+/** x if positive, otherwise `slope` * x (default 0.01). */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
   checkValue('leakyRelu: slope', slope, finite)
   floats('leakyRelu', x)
   return e.where(e.greater(x, 0), x, e.mul(x, slope))
 }
 
-/** x where positive, else `alpha` (e^x - 1) (Clevert et al. 2016); default alpha 1. */
+/** x if positive, otherwise `alpha` (e^x - 1) (Clevert et al. 2016); default alpha 1. */
 export function elu(x: Tensor, alpha = 1): Tensor {
   checkValue('elu: alpha', alpha, finite)
   floats('elu', x)
@@ -116,7 +116,9 @@ export function softsign(x: Tensor): Tensor {
   return e.div(x, e.add(e.abs(x), 1))
 }
 
-/** x where positive, else `alpha` (e^(x / alpha) - 1): {@link elu} with a slope of 1 at 0 for every alpha (Barron 2017); default alpha 1. */
+/**
+ * x if positive, otherwise `alpha` (e^(x / alpha) - 1): {@link elu} with a slope of 1 at 0 for every alpha (Barron 2017); default alpha 1.
+ */
 export function celu(x: Tensor, alpha = 1): Tensor {
   checkValue('celu: alpha', alpha, above(0))
   floats('celu', x)

@@ -1,6 +1,6 @@
 /**
- * Operations element by element: each export is a free function, and but for `sqrtAtZero` a method. Binary ones broadcast as in NumPy. A plain number takes the tensor's dtype, of which it must be a
- * value: the rule is in `scalars.ts`. Of integers, what is beyond the range of their dtype wraps.
+ * Elementwise operations: each export is a free function and, except `sqrtAtZero`, a method. Binary ones broadcast as in NumPy. A plain
+ * number must be a value of the tensor's dtype: the rule is in `scalars.ts`. Integers wrap beyond the range of their dtype.
  */
 
 import { floats } from '../core/composed.js'
@@ -22,10 +22,10 @@ function unary(name: string): Unary {
   return (x) => own(native.unary(code, idOf(name, asTensor(x))))
 }
 
-/** Operations of numbers that truth values have not. */
+/** Operations of numbers that bool does not have. */
 const refusesBool: readonly string[] = ['neg', 'sign', 'relu']
 
-/** Like {@link unary}; integers, on which the operation is not defined natively, go through `ofIntegers`. */
+/** Like {@link unary}; for integers, which the native operation does not support, `ofIntegers` is used. */
 function unaryWithIntegers(name: string, ofIntegers: Unary): Unary {
   const ofFloats = unary(name)
   return (x) => {
@@ -38,7 +38,7 @@ function unaryWithIntegers(name: string, ofIntegers: Unary): Unary {
   }
 }
 
-/** Whether a comparison holds of every element, if `side` of them all (1: above) lies the number, to their left or right. */
+/** The result of a comparison with a number above (1) or below (-1) all elements, to their left or right. */
 const answers: Readonly<Record<string, (side: 1 | -1, isOnLeft: boolean) => boolean>> = {
   equal: () => false,
   notEqual: () => true,

@@ -25,7 +25,7 @@ async function draw({ number, spec, form }: Order): Promise<Delivery> {
       error instanceof HyperglowError
         ? error
         : { code: 'INTERNAL' as const, message: `drawing a chart: ${String(error)}`, cause: undefined }
-    // Errors of other classes arrive as plain ones, and what cannot be sent as its text.
+    // Errors of other classes arrive as plain errors, and values that cannot be sent arrive as text.
     return { number, failed: { code, message, cause: cause instanceof Error ? cause : undefined } }
   }
 }

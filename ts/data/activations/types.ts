@@ -25,6 +25,6 @@ export interface Activations {
   /** Source of the activations: a path, or the name of a model. */
   readonly source: string
   readonly runs: readonly ActivationRun[]
-  /** What was taken for what, and what was left out, for a reader. */
+  /** Assumptions about names, and omissions, for the reader. */
   readonly notes: readonly string[]
 }
