@@ -1,4 +1,4 @@
-/** Dumps as they are measured: values, what is shared, what is missing, and how far numbers can be trusted. */
+/** Measurement of dumps: values, shared arrays, missing values, and standard errors. */
 
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -41,7 +41,7 @@ interface Sample {
   layers: Record<string, ArrayData>
 }
 
-/** A small network's answers: three numbers, whose sign of the first is the class; layers that know more and less of it. */
+/** Activations of a small network: three numbers, the sign of the first being the class; layers with more and less information about it. */
 function sample(n: number, epoch: number): Sample {
   const x = floats(n, 3, gauss)
   const at = (i: number, j: number) => x.data[3 * i + j] as number

@@ -9,7 +9,7 @@ import { numpyDialect, type PickledArray } from '../ts/io/numpy-pickle.js'
 import { readPickle } from '../ts/io/pickle.js'
 import { readTar } from '../ts/io/tar.js'
 
-/** Small archives and pickles that Python and NumPy wrote; those for Python have the opcodes that Python 2 wrote. */
+/** Small archives and pickles written by Python and NumPy; those for the Python version have the opcodes of Python 2. */
 const made = JSON.parse(readFileSync(join(packageRoot, '__test__', 'data', 'cifar.json'), 'utf8')) as Record<
   string,
   string
@@ -284,11 +284,11 @@ test('a pickle that would run code is refused by name, and nothing runs', async 
 })
 
 test('lists that hold each other many times over are read in no time', async (t) => {
-  // Each list holds the one before it twice: 2^60 entries, if they were copied.
+  // Each list contains the one before it twice: 2^60 entries, if they were copied.
   const place = (i: number) => String.fromCharCode(i)
   let text = '\x80\x02(]q\x00'
   for (let i = 0; i < 60; i++) text += `](h${place(i)}h${place(i)}eq${place(i + 1)}`
-  // The lists before the last lie below it: one tuple of all.
+  // The lists before the last are below it: one tuple of all.
   text += 't.'
   const value = (await readPickle(
     'x',

@@ -138,7 +138,7 @@ test('numpy/numpy!28330: an array that lacks its end says how much is missing', 
   await t.throwsAsync(readNpy(path), error(DataError, /51200 bytes.*25600/))
 })
 
-/** An archive of one deflated array whose local header has the marks of zip64, as NumPy writes them for arrays of any size. */
+/** An archive of one deflated array whose local header has zip64 marks, as NumPy writes them for arrays of any size. */
 function savezCompressed(array: Buffer): Buffer {
   const packed = deflateRawSync(array)
   const sum = crc32(array)

@@ -93,7 +93,7 @@ test('operands on two devices are refused where they meet', async (t) => {
   t.throws(() => a.add(b), { instanceOf: DeviceError, message })
   await equals(t, a.add(b.to('cpu')), [4, 6])
   await equals(t, a.to('reference').add(b), [4, 6])
-  // What is made of nothing goes where it is used, with a value and without.
+  // Constants are computed where they are used, with a value and without.
   const two = full([2], 2)
   t.is(two.device, 'cpu')
   for (let round = 0; round < 2; round++) {

@@ -304,7 +304,7 @@ const bytes = (count: number) => Uint8Array.from({ length: count }, (_, i) => i)
 
 test('npy: Fortran order becomes C order', async (t) => {
   const dict = "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3, 2), }\n"
-  // Element [i, j, k] lies at i + 2 j + 6 k.
+  // Element [i, j, k] is at i + 2 j + 6 k.
   const { shape, data } = await readNpy(npy(dict, bytes(12)))
   t.deepEqual(shape, [2, 3, 2])
   t.deepEqual([...(data as Uint8Array)], [0, 6, 2, 8, 4, 10, 1, 7, 3, 9, 5, 11])

@@ -1,4 +1,4 @@
-/** Files that other programs wrote: those of numpy 2 and safetensors 0.6 in `data/io-numpy.json`, and what people hand in by mistake. */
+/** Files of other programs: those of numpy 2 and safetensors 0.6 in `data/io-numpy.json`, and common mistakes. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

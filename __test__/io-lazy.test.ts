@@ -21,7 +21,7 @@ for (const [name, contents] of Object.entries(foreign.files)) {
 }
 const numbersOf = (values: Iterable<number | bigint | string>) => Array.from(values, Number)
 
-/** Holds an array against what it should be: as a whole, by rows, and block by block. */
+/** Compares an array with the expected one: as a whole, by rows, and block by block. */
 async function agrees(t: import('ava').ExecutionContext, array: LazyArray, [dtype, shape, values]: Expected) {
   t.is(array.dtype, dtype)
   t.deepEqual([...array.shape], shape)

@@ -1,4 +1,4 @@
-/** Every writer leaves the old file or the new one, whatever happens to the arrays, the process or the disk meanwhile. */
+/** Every writer leaves the old file or the new one, even if the arrays change, the process is killed or the disk fails. */
 
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'

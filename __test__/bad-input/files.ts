@@ -34,7 +34,7 @@ function file(name: string, ...parts: (string | Uint8Array | readonly number[])[
   return path
 }
 
-/** A path that no file can have, whoever asks: it lies under a file. */
+/** A path that cannot exist for any user: it is below a file. */
 export const unwritable = (name: string): string => join(file('not-a-folder', 'text'), name)
 
 const u64 = (value: number) => Buffer.from(new BigUint64Array([BigInt(value)]).buffer)
