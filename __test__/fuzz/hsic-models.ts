@@ -153,6 +153,7 @@ function networkCalls({ type, make, compile, path }: Kind): Call[] {
       fitDataset: () => [dataset(), stages({ validation: dataset() })],
       forward: () => [some([2, 3])],
       load: () => ['a-model', { optimizer: true }],
+      to: () => ['reference'],
       postTrain: () => [1, dataset(), dataset(), stage()],
       predict: () => [x(), { batchSize: 5, signal: new AbortController().signal }],
       predictClasses: () => [x(), { batchSize: 5, signal: new AbortController().signal }],
@@ -171,7 +172,7 @@ export const hsicModelCalls: readonly Call[] = [
   ...kinds.flatMap(networkCalls),
 ]
 
-/** Calls that end with an error as they should: nothing was trained, and the file is of another model. */
+/** Calls that must end with an error: nothing was trained, and the file is of another model. */
 export const failingHsicCalls: readonly string[] = kinds.flatMap(({ type }) => [
   `${type}.dynamics`,
   `${type}.load`,

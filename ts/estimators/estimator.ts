@@ -28,8 +28,8 @@ import { checkLabels, classesOf, isLabels } from './samples.js'
 /** Options that every estimator takes. */
 export interface EstimatorOptions {
   /**
-   * Where `estimate` and evaluations after epochs compute. Default: where the data are, and the default device for arrays. `criterion` computes where its tensors
-   * are.
+   * Device of `estimate` and of evaluations after epochs. Default: the device of the data, and the default device for arrays. `criterion`
+   * computes on the device of its tensors.
    */
   device?: DeviceRequest
 }
