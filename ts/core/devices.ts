@@ -64,7 +64,7 @@ export function deviceNumber(op: string, device: DeviceRequest | undefined): num
 }
 
 /**
- * The name of the device asked for, by default that of the default device.
+ * The name of the requested device; default the default device.
  *
  * @throws {DeviceError} where there is none of this name
  */

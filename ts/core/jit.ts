@@ -152,7 +152,7 @@ export function rehearse<Args extends readonly object[], Result>(
  * axis; both are copied at the call. Variables may be arguments, or be read and assigned inside. Other tensors used inside are constants of the program. The function runs while
  * it is traced only: side effects other than assignments happen once, and values cannot be read inside.
  *
- * A compiled function runs on one device: that of its arguments and of the Variables it uses. Where Variables have moved it is traced anew.
+ * A compiled function runs on one device: that of its arguments and of the Variables it uses. It is traced again after a Variable moves.
  *
  * @param f synchronous, of trees of Tensors; returns a tree of Tensors
  */
@@ -168,7 +168,7 @@ export function jit<Args extends readonly object[], Result>(
   let moves = countMoves()
 
   const find = (structure: TreeStructure<Args>, values: readonly Value[]): Program => {
-    // Programs of before a move would run on the device that a Variable has left.
+    // Programs traced before a move would run on the Variable's former device.
     if (moves !== countMoves()) releaseAll(programs)
     moves = countMoves()
     const kind = isDivided()

@@ -23,7 +23,7 @@ export interface VariableOptions {
   name?: string
   /** Whether optimizers may change it; default true. */
   trainable?: boolean
-  /** Where it lives, until {@link Variable.to} moves it; by default where its first value is. */
+  /** Its device, until {@link Variable.to} moves it; default the device of its first value. */
   device?: DeviceRequest
 }
 
@@ -36,7 +36,7 @@ const substitutes = new Map<Variable, Tensor>()
 
 let moves = 0
 
-/** How often Variables were moved: a compiled function is of the devices that Variables had when it was traced. */
+/** Number of moves of Variables so far. A compiled function is valid only for the devices at its trace. */
 export function countMoves(): number {
   return moves
 }
@@ -73,7 +73,7 @@ export class Variable {
   readonly shape: Shape
   /** The type of the elements, which never changes. */
   readonly dtype: DType
-  /** `before` counts the assignments before it was moved. */
+  /** `before` is the number of assignments before the last move. */
   readonly #slot: { id: number; released: boolean; before: number }
 
   /** Tells Variables by what only they have; see the same of Tensor. */
@@ -170,12 +170,12 @@ export class Variable {
   }
 
   /**
-   * Moves it to another device. Tensors that were read before stay where they are, and functions that `jit` compiled are traced anew.
+   * Moves the Variable to another device. Tensors read before do not move. Functions compiled by `jit` are traced again at their next call.
    *
    *     await w.to('reference')
    *
-   * @returns this Variable, when its value is there and the memory elsewhere is released
-   * @throws {DeviceError} (rejects) where there is no such device, or no memory on it; nothing is changed then
+   * @returns this Variable, after the copy is complete and the former memory is released
+   * @throws {DeviceError} (rejects) for a missing device, or without memory on it, before anything is changed
    */
   async to(device: DeviceRequest): Promise<this> {
     await Variable.move(`Variable "${this.name}": to`, [this], device)
@@ -197,7 +197,7 @@ export class Variable {
     const moving = [...new Set(variables)].filter((one) => native.variableDevice(one.#id) !== number)
     const copies = new Map<Variable, { version: number; copy: Tensor }>()
     try {
-      // What is assigned while a copy is under way is copied again.
+      // A Variable assigned during the copy is copied again.
       for (let stale = moving; stale.length > 0; ) {
         const ids = stale.map((one) => {
           copies.get(one)?.copy.dispose()

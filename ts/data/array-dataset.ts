@@ -55,8 +55,8 @@ export interface ArrayDatasetOptions extends OrderOptions {
   /** Dtype of batches, and of data given as plain numbers. Default 'float32'. */
   dtype?: FloatDType | undefined
   /**
-   * Where the samples and the batches are. Default: where `x` is if it is a tensor, else where `y` is, and the default device for arrays. A model on another
-   * device gets its batches copied there, one by one.
+   * Device of the samples and batches. Default: the device of `x` if it is a tensor, else of `y`; for arrays the default device. For a model on another
+   * device, batches are copied one by one.
    */
   device?: DeviceRequest | undefined
 }
@@ -162,7 +162,7 @@ export class ArrayDataset implements Dataset {
     return this.source.x.shape.slice(1)
   }
 
-  /** Where the samples are. */
+  /** Device of the samples. */
   get device(): Device {
     return this.source.x.device
   }

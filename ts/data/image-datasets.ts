@@ -21,7 +21,7 @@ export interface ImageSetOptions extends SourceOptions {
   seed?: number
   /** Use at most this many of the training images (validation included), and of the test images. Default all. */
   limit?: number
-  /** Where the images and the batches are, see {@link ArrayDatasetOptions}. Default the default device. */
+  /** Device of the images and the batches, see {@link ArrayDatasetOptions}. Default: the default device. */
   device?: DeviceRequest
 }
 

@@ -24,7 +24,7 @@ export interface TargetOptions {
   readonly classes?: number | undefined
   /** A label that is fine although it is no class. */
   readonly ignoreIndex?: number | undefined
-  /** Where they are to be; default where they are, for labels and arrays the default device. */
+  /** Device of the targets. Default: a tensor stays; labels and arrays go to the default device. */
   readonly device?: DeviceRequest | undefined
 }
 
@@ -39,7 +39,7 @@ export interface Targets {
 /** Numbers or labels that are looked at in one turn of the event loop: a few milliseconds. */
 export const samplesPerTurn = 1 << 17
 
-/** The device of the first tensor among arrays; undefined where there is none. */
+/** The device of the first tensor among the values; undefined without a tensor. */
 export function deviceAmong(...given: readonly unknown[]): Device | undefined {
   return given.find((one) => one instanceof Tensor)?.device
 }
@@ -47,7 +47,7 @@ export function deviceAmong(...given: readonly unknown[]): Device | undefined {
 /**
  * A tensor that may be disposed of without touching what was given.
  *
- * @param device where it is to be; default where it is, for arrays the default device
+ * @param device default: a tensor stays, an array goes to the default device
  */
 export function* readingTensor(given: ArrayInput, dtype: FloatDType, device?: DeviceRequest): Work<Tensor> {
   if (given instanceof Tensor) {

@@ -21,8 +21,8 @@ import { type ArrayInput, deviceAmong, readingTensor } from './targets.js'
 /** Options of {@link TreeDataset}. */
 export interface TreeDatasetOptions extends OrderOptions {
   /**
-   * Where the samples and the batches are. Default: where the first tensor among the arrays is, and the default device without tensors. A task on another device
-   * gets its batches copied there, one by one.
+   * Device of the samples and batches. Default: the device of the first tensor; without tensors the default device. For a task on another device, batches are
+   * copied one by one.
    */
   device?: DeviceRequest | undefined
 }
@@ -125,7 +125,7 @@ export function rowsOf<T>(tree: T, rows: Tensor | Int32Array): T {
   return structure.unflatten(leaves.map((leaf) => (leaf as Tensor).take(rows))) as T
 }
 
-/** The arrays of a tree as tensors of their own. @param wanted where they are to be; default where the first tensor is */
+/** The arrays of a tree as new tensors. @param wanted their device; default the device of the first tensor */
 function hold(
   arrays: TreeInput,
   wanted: DeviceRequest | undefined,

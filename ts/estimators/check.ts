@@ -39,17 +39,17 @@ export const device: Check<DeviceRequest> = {
   accepts: (value) => typeof value === 'string',
 }
 
-/** Throws DeviceError where there is no such device. */
+/** Throws DeviceError for a missing device. */
 export function checkDevice(wanted: DeviceRequest | undefined): void {
   deviceNumber('an estimator', wanted)
 }
 
-/** Throws DeviceError for samples on two devices. What is made of nothing goes along with the other. */
+/** Throws DeviceError for samples on two devices. A tensor such as `zeros(shape)` is not bound to a device. */
 export function checkMeeting(name: string, x: Tensor, y: Tensor): void {
   if (!isDivided() || x.device === y.device) return
   const first = (one: Tensor) => one.reshape([one.size]).slice([0], [1]).cast('float64')
   try {
-    // Builds graph and computes nothing: the device of what is made of nothing is settled where it is used.
+    // Builds graph and computes nothing: only the graph knows whether a tensor is bound to its device.
     tidy(() => {
       first(x).add(first(y))
     })

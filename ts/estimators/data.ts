@@ -73,7 +73,7 @@ async function checkedSamples(
   return keepShape && given.rank > 2 ? numbers.reshape(given.shape) : numbers
 }
 
-/** @param other device of arrays where none is asked for */
+/** @param other default device of arrays */
 async function tensorFrom(
   what: string,
   data: SampleData,

@@ -28,8 +28,8 @@ import { checkLabels, classesOf, isLabels } from './samples.js'
 /** Options that every estimator takes. */
 export interface EstimatorOptions {
   /**
-   * Where `estimate` and evaluations after epochs compute. Default: where the data are, and the default device for arrays. `criterion` computes where its tensors
-   * are.
+   * Device of `estimate` and of evaluations after epochs. Default: the device of the data; for arrays the default device. `criterion` runs on the device of
+   * its tensors.
    */
   device?: DeviceRequest
 }
@@ -323,7 +323,7 @@ export abstract class Estimator<O extends object = object> {
     }
   }
 
-  /** An argument of `estimate` as a tensor: class labels `[n]`, everything else as float64 rows `[n, d]`. @param beside the other argument */
+  /** An argument of `estimate` as a tensor: class labels `[n]`, everything else as float64 rows `[n, d]`. @param beside the other argument of `estimate` */
   protected samples(what: 'x' | 'y', data: SampleData, beside: unknown): Promise<Tensor> {
     return samplesFrom(`${this.name}: ${what}`, data, { device: this.params.device, beside })
   }

@@ -12,7 +12,7 @@ import { type ArrayData, bytesOf } from './element-types.js'
 
 /**
  * A tensor of given values, which nobody may change meanwhile. Like `tensor(data, { dtype, shape })`, but many values are copied in pieces,
- * each straight to its place. Another device than the default one gets them by way of the default device.
+ * each straight to its place. Values for another device pass through the default device.
  *
  * @throws {DeviceError} where there is no room
  * @throws {DataError} where the array was detached or became shorter meanwhile

@@ -17,7 +17,7 @@ export function to(x: Tensor, device: DeviceRequest): Tensor {
   return Tensor.own(native.to(id, deviceNumber('to', device)))
 }
 
-/** A tensor as it is where it is on that device already, else a copy there. */
+/** The tensor itself if it is on the device, else a copy on the device. */
 export function placedOn(x: Tensor, device: DeviceRequest): Tensor {
   const name = deviceNamed('to', device)
   return !isDivided() || x.device === name ? x : to(x, device)
