@@ -179,8 +179,10 @@ class ArrayFeed implements Feed<Batch, FedInput> {
         yield { input: { ...given, rows: part }, size: part.length }
         continue
       }
-      const gathered: FedInput = { x: source.x.take(part), y: source.y.take(part) }
-      if (weights !== undefined) gathered.weight = weights.take(part)
+      const gathered = tidy((): FedInput => {
+        const batch = { x: source.x.take(part), y: source.y.take(part) }
+        return weights === undefined ? batch : { ...batch, weight: weights.take(part) }
+      })
       yield delivered(gathered, part.length, device, Object.values(gathered) as Tensor[])
     }
   }

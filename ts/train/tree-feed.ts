@@ -93,7 +93,7 @@ class RowsFeed<B> implements Feed<B> {
         yield { input: { source, rows }, size: rows.length }
         continue
       }
-      const gathered = rowsOf(source, rows)
+      const gathered = tidy(() => rowsOf(source, rows))
       const made = leavesOfTree(gathered).map(({ leaf }) => leaf)
       yield delivered({ source: gathered }, rows.length, device, made)
     }
