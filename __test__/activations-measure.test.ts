@@ -1,4 +1,4 @@
-/** Dumps as they are measured: values, what is shared, what is missing, and how far numbers can be trusted. */
+/** Measurement of dumps: values, shared arrays, missing values, and standard errors. */
 
 import { execFile } from 'node:child_process'
 import { closeSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs'
@@ -44,7 +44,7 @@ interface Sample {
   layers: Record<string, ArrayData>
 }
 
-/** A small network's answers: three numbers, whose sign of the first is the class; layers that know more and less of it. */
+/** Activations of a small network: three numbers, the sign of the first being the class; layers with more and less information about it. */
 function sample(n: number, epoch: number): Sample {
   const x = floats(n, 3, gauss)
   const at = (i: number, j: number) => x.data[3 * i + j] as number
@@ -145,14 +145,14 @@ test('activations of other makers are held against what they promise', async (t)
   const made = (changed: object) => ({ source: 'mine', notes: [], runs: [{ ...run, ...changed }] }) as never
   const refused = async (changed: object, message: RegExp) =>
     t.throwsAsync(measure(made(changed), new Binned()), error(ArgumentError, message))
-  await refused({ epochs: [2, 1] }, /run 0: epochs is .*whole numbers that rise/)
+  await refused({ epochs: [2, 1] }, /run 0: epochs is .*ascending whole numbers/)
   await refused({ layers: ['fc1', 'fc1'] }, /names, each once/)
   await refused({ x: async () => undefined }, /x of 0 is .*expected undefined or an array that is read/)
   await refused({ y: 5 }, /y is 5, expected a function/)
   const short = { ...lazyOf('short', layers.fc1 as ArrayData), read: async () => layers.fc2 as ArrayData }
   await t.throwsAsync(
     measure(made({ layer: () => short }), new Binned()),
-    error(DataError, /its read gave shape \(50, 2\), expected \(50, 4\)/),
+    error(DataError, /its read returned shape \(50, 2\), expected \(50, 4\)/),
   )
   class Own {
     name = 'own'

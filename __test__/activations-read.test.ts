@@ -57,7 +57,7 @@ test('one file of layers is a run of one epoch', async (t) => {
   const unknown = await dump({ 'acts.safetensors': { labels: labels(4), h1: layer(4, 2) } })
   const other = await readActivations(join(unknown, 'acts.safetensors'))
   t.deepEqual(seen(other), { acts: [['?', 'h1', 'y']] })
-  t.deepEqual(other.notes, ["run 'acts' has no input samples (x)", 'no name tells the number of an epoch'])
+  t.deepEqual(other.notes, ["run 'acts' has no input samples (x)", 'no name has the number of an epoch'])
 })
 
 test('a folder of files of epochs, with the ends beside them', async (t) => {
@@ -150,7 +150,7 @@ test('numbers of files are epochs, those of seeds and runs are not', async (t) =
       [12, 'h', 'y'],
     ],
   ])
-  t.regex(named.notes[0] ?? '', /numbers in names such as 'acts_.*' are taken as those of epochs/)
+  t.regex(named.notes[0] ?? '', /numbers in names such as 'acts_.*' are read as epochs/)
   const seeds = await readActivations(await dump({ 'seed3.npz': epoch, 'seed12.npz': epoch }))
   t.deepEqual(seen(seeds), { seed3: [['?', 'h', 'y']], seed12: [['?', 'h', 'y']] })
   const nested = await readActivations(await dump({ '1/0.npz': epoch, '1/1.npz': epoch, '2/0.npz': epoch }))
@@ -168,7 +168,7 @@ test('layers stand in the order of the file, unless that is one by letters', asy
   const first = await dump({ 'a.npz': { stem: h, block1: h, block10: h, head: h } })
   const found = await readActivations(join(first, 'a.npz'))
   t.deepEqual(found.runs[0]?.layers, ['stem', 'block1', 'block10', 'head'])
-  t.true(found.notes.includes('layers stand in the order of the files; give { layers } for another'))
+  t.true(found.notes.includes('layers are in the order of the files; give { layers } for another order'))
   const chosen = await readActivations(join(first, 'a.npz'), { layers: ['head', 'stem'] })
   t.deepEqual(chosen.runs[0]?.layers, ['head', 'stem'])
 })
@@ -186,8 +186,8 @@ test('what is not of the samples is left out with a note', async (t) => {
   writeFileSync(join(folder, 'config.json'), '{}')
   const found = await readActivations(folder)
   t.deepEqual(Object.values(seen(found)), [[[1, 'fc1', 'xy']]])
-  t.true(found.notes.some((note) => /'fc1\.weight' of shape \(2, 3\) is not of the 6 samples/.test(note)))
-  t.true(found.notes.some((note) => /'loss' of shape \(\) is not/.test(note)))
+  t.true(found.notes.some((note) => /'fc1\.weight' of shape \(2, 3\) does not have the 6 samples/.test(note)))
+  t.true(found.notes.some((note) => /'loss' of shape \(\) does not/.test(note)))
   t.true(found.notes.some((note) => /1 files of other formats are left out: config\.json/.test(note)))
 })
 
@@ -256,7 +256,7 @@ test('what does not go together is refused', async (t) => {
   writeFileSync(join(folder, 'broken.npy'), 'no array')
   await t.throwsAsync(
     readActivations(folder),
-    error(DataError, /not a sound \.npy file.*move it out of the dump/),
+    error(DataError, /not a valid \.npy file.*move it out of the dump/),
   )
 })
 

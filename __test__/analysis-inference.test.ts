@@ -1,4 +1,4 @@
-/** Intervals and tests against what theory says. */
+/** Intervals and tests against theory. */
 import test from 'ava'
 import {
   normalBelow,
@@ -311,7 +311,7 @@ test.serial('nothing is left to the collector', async (t) => {
     const { buffers, nodes } = hg.memory()
     await call()
     const after = hg.memory()
-    // Fewer are left where the collector ran meanwhile.
+    // Fewer are left if the collector has run.
     t.true(after.buffers <= buffers && after.nodes <= nodes, `${name}: ${after.buffers - buffers} buffers`)
   }
   // What was given is still there.

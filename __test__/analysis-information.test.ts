@@ -1,4 +1,4 @@
-/** Information among several variables against what theory says. */
+/** Information among several variables against theory. */
 import test from 'ava'
 import * as hg from '../ts/index.js'
 import { DataError, DTypeError, type Tensor } from '../ts/index.js'

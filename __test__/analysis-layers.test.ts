@@ -1,4 +1,4 @@
-/** Statistics of single layers against what theory says. */
+/** Statistics of single layers against theory. */
 import test from 'ava'
 import * as hg from '../ts/index.js'
 import { DataError, type Tensor } from '../ts/index.js'

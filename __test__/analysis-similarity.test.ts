@@ -1,4 +1,4 @@
-/** Similarities of layers: what they do not depend on, and known values. */
+/** Similarities of layers: invariances and known values. */
 import test from 'ava'
 import * as hg from '../ts/index.js'
 import {

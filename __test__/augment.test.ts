@@ -229,7 +229,7 @@ test('each sample draws numbers of its own, in the range that is asked for', asy
     .data()
   const share = [...flipped].filter((first) => Number(first) === 5).length / count
   t.true(Math.abs(share - 0.3) < 0.03, `${share}`)
-  // The pixel in the middle tells where it comes from.
+  // The value of the middle pixel is its source index.
   const counts = new Map<number, number>()
   const moved = randomShift({ most: 1 })(batchOf(x), key(4)).x.slice([0, 2, 2], [null, 3, 3])
   for (const value of await moved.data()) counts.set(Number(value), (counts.get(Number(value)) ?? 0) + 1)

@@ -1,4 +1,4 @@
-/** The quick forms of the published experiments on MNIST: what they must show, no more. And the page of results, which must be what the kept runs say. */
+/** The quick forms of the published experiments on MNIST, and the page of results, which must match the stored runs. */
 import { readFile } from 'node:fs/promises'
 import test from 'ava'
 import { goalReached, spread, summarize, verdictOf } from '../examples/bottleneck/acceptance.js'

@@ -48,7 +48,7 @@ test('a run that was interrupted at any step goes on with the same bits', async 
 
 const program = fileURLToPath(new URL('./resumed-run.js', import.meta.url))
 
-/** Starts the run in a process of its own and kills it after a time from its beginning on; gives what it said, all of it where it was done before. */
+/** Starts the run in a separate process and kills it after a time from its start; returns its output, complete if it ended before. */
 function killed(folder: string, after: number): Promise<{ said: string; isDone: boolean; took: number }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--no-warnings', program, folder])

@@ -9,7 +9,7 @@ import { numpyDialect, type PickledArray } from '../ts/io/numpy-pickle.js'
 import { readPickle } from '../ts/io/pickle.js'
 import { readTar } from '../ts/io/tar.js'
 
-/** Small archives and pickles that Python and NumPy wrote; those for Python have the opcodes that Python 2 wrote. */
+/** Small archives and pickles written by Python and NumPy; those for the Python version have the opcodes of Python 2. */
 const made = JSON.parse(readFileSync(join(packageRoot, '__test__', 'data', 'cifar.json'), 'utf8')) as Record<
   string,
   string
@@ -162,7 +162,7 @@ test('damaged archives are refused', async (t) => {
   await refuses(name, bytesOf('cifar-100-binary.tar.gz'), /has no data_batch_1\.bin/)
   const label = Buffer.from(tar)
   label[Math.floor(label.indexOf('test_batch.bin') / 512) * 512 + 512] = 10
-  await refuses(name, gzipSync(label), /label 10 at 0 of 'labels', those are 0 to 9/)
+  await refuses(name, gzipSync(label), /label 10 at 0 of 'labels', expected 0 to 9/)
 })
 
 test('an archive with as many images as the published one must be that', async (t) => {
@@ -275,7 +275,7 @@ test('a pickle that would run code is refused by name, and nothing runs', async 
   await refuses('\x80\x02cnumpy\nndarray\n.', /a function or a type/)
   await refuses('\x80\x02(K\x01', /ends at byte 5, truncated/)
   await refuses('\x80\x02T\xff\xff\xff\xffab', /truncated/)
-  await refuses('\x80\x02h\x05.', /value 5, which was never put aside/)
+  await refuses('\x80\x02h\x05.', /value 5, which was never stored/)
   await refuses('\x80\x02.', /empty stack/)
   await refuses('\x80\x02K\x01e.', /mark that is not there/)
   await refuses('\x80\x02]q\x00h\x00a.', /refers to itself/)
@@ -284,11 +284,11 @@ test('a pickle that would run code is refused by name, and nothing runs', async 
 })
 
 test('lists that hold each other many times over are read in no time', async (t) => {
-  // Each list holds the one before it twice: 2^60 entries, if they were copied.
+  // Each list contains the one before it twice: 2^60 entries, if they were copied.
   const place = (i: number) => String.fromCharCode(i)
   let text = '\x80\x02(]q\x00'
   for (let i = 0; i < 60; i++) text += `](h${place(i)}h${place(i)}eq${place(i + 1)}`
-  // The lists before the last lie below it: one tuple of all.
+  // The lists before the last are below it: one tuple of all.
   text += 't.'
   const value = (await readPickle(
     'x',

@@ -29,7 +29,7 @@ function folderOf(): string {
 
 const samples = 200
 
-/** A dump of two runs with epochs 0, 1, 2 and 4, and two layers; the second one of the last epoch tells the classes. */
+/** A dump of two runs with epochs 0, 1, 2 and 4, and two layers; the second layer of the last epoch determines the classes. */
 async function dumpIn(folder: string): Promise<void> {
   const random = new HostRandom(7)
   const numbers = (count: number) => Float32Array.from({ length: count }, () => 2 * random.next() - 1)
@@ -224,7 +224,7 @@ test('on a narrow terminal tables are in blocks and words are whole', async (t) 
   t.regex(wide, /I\(H; X\) \[bits\] {2}I\(H; Y\) \[bits\]\n/)
   t.regex(stdout, /epoch {2}layer {2}I\(H; X\) \[bits\]\n/)
   t.regex(stdout, /epoch {2}layer {2}I\(H; Y\) \[bits\]\n/)
-  // A note is the same words, and what goes on below stands behind its dash.
+  // A note has the same words, with continued lines indented after its dash.
   const notes = (text: string) => text.slice(text.indexOf('\nNotes\n'))
   t.is(notes(stdout).replaceAll('\n  ', ' '), notes(wide))
   t.true(notes(stdout).includes('\n  '))

@@ -1,4 +1,4 @@
-/** Bounds, truth values and zero shares are taken at their word; what is refused names the operation that was called. */
+/** Bounds, truth values and zero shares have their literal meaning; errors name the operation that was called. */
 import test from 'ava'
 import {
   ArgumentError,

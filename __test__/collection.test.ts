@@ -1,4 +1,4 @@
-/** What was dropped is collected, with all that it held: counts of Variables, buffers and nodes go back to where they were. */
+/** Dropped objects are collected with everything they hold: counts of Variables, buffers and nodes return to their earlier values. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

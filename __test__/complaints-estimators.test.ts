@@ -106,7 +106,7 @@ for (const [name, d] of [
     const { value, warnings } = await hg.mutualInformation(x, x, { details: true })
     t.true(value > 5 * d)
     t.regex(warnings.join(), /infinite/)
-    // Where there is noise, there is nothing to tell.
+    // Pure noise has no information.
     const clean = pairs(1000, d, 0.7, 6)
     for (const estimator of informed) {
       const { warnings } = await estimator.estimate(clean.x, clean.y, { details: true })

@@ -26,7 +26,7 @@ import { operations } from './fuzz/operations.js'
 
 const run = promisify(execFile)
 const library = JSON.stringify(new URL('../ts/index.js', import.meta.url).href)
-/** Runs a program of its own that has the library as `hg`; fails where it does not end well. */
+/** Runs a separate program with the library as `hg`; throws if it fails. */
 const program = (source: string, ...flags: string[]) =>
   run(process.execPath, [...flags, '--input-type=module', '-e', `import * as hg from ${library}\n${source}`])
 
@@ -84,7 +84,7 @@ test('pyro-ppl/numpyro#251: what is shown of a training does not change it', asy
   t.regex(stdout, /same true/)
 })
 
-/** Fails where more is alive than before; what the collector took meanwhile was of others. */
+/** Throws if more objects are alive than before; the collector may have taken others. */
 function isNoMore(t: ExecutionContext, before: ReturnType<typeof live>, what = ''): void {
   const now = live()
   for (const of of ['nodes', 'buffers', 'variables'] as const) {
@@ -217,7 +217,7 @@ test.serial(
   },
 )
 
-/** What a worker thread answers that has the library as `hg`. */
+/** The reply of a worker thread with the library as `hg`. */
 function worker(source: string): Promise<unknown> {
   const code = `import * as hg from ${library}\nimport { parentPort } from 'node:worker_threads'\n${source}`
   const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`))

@@ -75,7 +75,7 @@ test('a device that is not there is refused with those that are', (t) => {
   }
   t.throws(() => tensor([1], { device: 'tpu' as 'cpu' }), wrong)
   for (const device of ['cuda', 'cuda:1'] as const) {
-    const message = `zeros: device "${device}" was asked for, but this build has none of CUDA; use "cpu" or "reference", or "auto"`
+    const message = `zeros: given device "${device}", but this build has no CUDA device; use "cpu" or "reference", or "auto"`
     t.throws(() => zeros([1], { device }), { instanceOf: DeviceError, message })
     t.throws(() => ones([1]).to(device), { instanceOf: DeviceError, message: /^to: device/ })
     t.throws(() => new Variable(ones([1]), { device }), {
@@ -93,7 +93,7 @@ test('operands on two devices are refused where they meet', async (t) => {
   t.throws(() => a.add(b), { instanceOf: DeviceError, message })
   await equals(t, a.add(b.to('cpu')), [4, 6])
   await equals(t, a.to('reference').add(b), [4, 6])
-  // What is made of nothing goes where it is used, with a value and without.
+  // Constants are computed where they are used, with a value and without.
   const two = full([2], 2)
   t.is(two.device, 'cpu')
   for (let round = 0; round < 2; round++) {

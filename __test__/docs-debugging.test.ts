@@ -41,7 +41,7 @@ const unnumbered = (text: string) =>
 const folder = mkdtempSync(join(tmpdir(), 'hyperglow-debugging-'))
 test.after.always(() => rmSync(folder, { recursive: true, force: true }))
 
-/** The processor of the page, where this one has its instructions. */
+/** The processor of the page, if this one has its instructions. */
 const hasVectors = library.devices().some(({ level }) => /avx|amx/.test(level))
 const env = { ...process.env, HYPERGLOW_THREADS: '2', ...(hasVectors && { HYPERGLOW_CPU: 'avx2' }) }
 

@@ -1,4 +1,4 @@
-/** Programs of the documentation compile and run as they stand. */
+/** Programs of the documentation compile and run unchanged. */
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,10 +8,10 @@ import test from 'ava'
 import ts from 'typescript'
 import { packageRoot } from '../ts/core/package-root.js'
 
-/** Pages all of whose TypeScript is whole programs. */
+/** Pages whose TypeScript blocks are all complete programs. */
 const pages = ['runs.md']
 
-/** The programs of a page by the names of their files: that of a comment at the top, else their number. */
+/** The programs of a page by file name: from a comment at the top, otherwise numbered. */
 function programsOf(page: string): Map<string, string> {
   const text = readFileSync(join(packageRoot, 'docs', page), 'utf8')
   const found = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program]) => program as string)
@@ -47,7 +47,7 @@ function faultsOf(files: readonly string[]): string[] {
     })
 }
 
-/** Runs a program; gives what it printed to stderr and its exit code. */
+/** Runs a program; returns its stderr and its exit code. */
 function run(file: string, cwd: string): Promise<{ code: number | null; said: string }> {
   const child = spawn(process.execPath, [file], { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
@@ -66,7 +66,7 @@ for (const page of pages) {
 
   test.serial(`the programs of docs/${page} compile`, (t) => {
     t.true(programs.size > 1)
-    // Beside the packages, where the compiler finds them.
+    // Beside the packages, so that the compiler finds them.
     const sources = join(packageRoot, 'build', `docs-${page.replace('.md', '')}`)
     rmSync(sources, { recursive: true, force: true })
     mkdirSync(sources, { recursive: true })

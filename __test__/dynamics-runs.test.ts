@@ -11,7 +11,7 @@ import { error, fresh } from './io-scratch.js'
 import { classifier, dataset, points } from './toy-task.js'
 
 const plan = { batches: 2, evaluators: ['a'], layers: ['l'], chunkBatches: 1 }
-/** Writes a whole epoch whose values say which it is. */
+/** Writes a complete epoch whose values are its number. */
 async function writeEpoch(writer: DynamicsWriter, row: number, value: number, batches = 2): Promise<void> {
   for (let batch = 0; batch < batches; batch++) {
     await writer.append(row, batch, Float32Array.of(value, batch))
@@ -283,7 +283,7 @@ test('raw segments are stored as they were, whatever happens to them meanwhile',
   )
 })
 
-// ---- what the values are of
+// ---- samples of the values
 
 test('units, settings, epochs and steps go from the evaluators to memory and disk', async (t) => {
   const folder = fresh()

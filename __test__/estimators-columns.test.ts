@@ -1,4 +1,4 @@
-/** mutualInformation of arguments that both hold discrete columns, and of what it is asked with. */
+/** mutualInformation of arguments with discrete columns on both sides, and its options. */
 import test, { type ExecutionContext } from 'ava'
 import { messyColumns } from '../benches/judge/messy-columns.js'
 import { HostRandom, mutualInformation } from '../ts/index.js'

@@ -8,7 +8,7 @@ const labels = Int32Array.from({ length: n }, (_, i) => (i * 7) % classes)
 const estimate = (x: Tensor, y: Int32Array = labels) => new DiscriminantMI().estimate(x, y)
 const noise = (seed: number, d: number, rows = n) => normal(key(seed), [rows, d], { dtype: 'float64' })
 
-/** Scores whose largest is that of the class, but for one sample in `every`. */
+/** Scores whose largest is that of the class, except for one sample in `every`. */
 function scores(every: number): Tensor {
   const winners = labels.map((label, i) => (i % every === 0 ? (label + 1) % classes : label))
   const lead = uniform(key(3), [n, 1], { dtype: 'float64' }).mul(3).add(4)

@@ -1,4 +1,4 @@
-/** Estimators as evaluators of a model: when they are evaluated, on what, and what is recorded. */
+/** Estimators as evaluators of a model: schedules, samples, and recorded values. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,7 +34,7 @@ import { classifier, dataset, points, weightsOf } from './toy-task.js'
 import { warningsOf } from './warnings.js'
 
 const tracked = () => classifier({ trackDynamics: true, seed: 3 })
-/** Gives an estimator a name of its own, by which its warnings are told from those of other tests of this process. */
+/** Gives an estimator a unique name, which identifies its warnings among those of other tests of this process. */
 function named<E extends Estimator>(estimator: E, name: string): E {
   return Object.defineProperty(estimator, 'name', { value: name })
 }

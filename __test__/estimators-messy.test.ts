@@ -1,4 +1,4 @@
-/** mutualInformation on data as they are found: rounded, tied, copied, spaced evenly, with too many columns. */
+/** mutualInformation on data that resemble real data: rounded, tied, copied, evenly spaced, with too many columns. */
 import test, { type ExecutionContext } from 'ava'
 import { messyPopulations } from '../benches/judge/messy.js'
 import { withoutCopies } from '../ts/estimators/copies.js'
@@ -216,7 +216,7 @@ test('copies go where samples were drawn from a density, and there alone', async
   // A grid of times with measurements that were drawn again: y has a density.
   t.is(await kept(drawn, of(y)), new Set(drawn).size)
   t.is(await kept(x, y), 300)
-  // Values that repeat of their own accord, in each column.
+  // Naturally repeated values, in each column.
   t.is(await kept(rounded(x, 0.5), rounded(y, 0.5)), 300)
   // Whole numbers that are functions of each other.
   t.is(

@@ -1,4 +1,4 @@
-/** EDGE on repeated rows, atoms among numbers, and what units and constants do. */
+/** EDGE on repeated rows, atoms among numbers, and changes of units and constants. */
 import test from 'ava'
 import { concat, EDGE, type EDGEOptions, key, normal, type Tensor, tensor, uniform } from '../ts/index.js'
 
@@ -35,7 +35,7 @@ test('repeated rows that know nothing of each other, in few and in many samples'
 test('zeros of relu units are one symbol among numbers', async (t) => {
   const [a, b] = [numbers(3, 2000), numbers(4, 2000)]
   t.true(Math.abs(await estimate(a.relu(), b.relu())) < 0.03)
-  // The sign alone tells H of it, the rest what the density does.
+  // The sign alone has information H; the density has the rest.
   const value = await estimate(a.relu(), a.greater(0).cast('float64'))
   t.true(Math.abs(value - Math.LN2) < 0.02, `${value}`)
 })

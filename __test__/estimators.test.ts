@@ -1,4 +1,4 @@
-/** Estimators against exact values, population values and the invariances of what they estimate. */
+/** Estimators against exact values, population values and invariances. */
 import test from 'ava'
 import fc from 'fast-check'
 import {
@@ -242,7 +242,7 @@ test('mutualInformation looks at the kind of data', async (t) => {
   near(await mutualInformation([...sign], [...sign]), Math.LN2, 0.01)
   const swapped = Int32Array.from(sign, (v) => (v === 0 ? 9 : 1))
   near(await mutualInformation(sign, swapped), Math.LN2, 0.01)
-  // Half of the samples of both sit on an atom, the rest is independent: the atom alone tells, H(1/2).
+  // Half of the samples of both sides are at an atom, the rest is independent: only the atom has information, H(1/2).
   const rows = x.dataSync() as Float64Array
   const mixedX = rows.map((v, i) => (i % 2 === 0 ? 0 : v))
   const mixedY = (normal(key(77), [1000], { dtype: 'float64' }).dataSync() as Float64Array).map((v, i) =>

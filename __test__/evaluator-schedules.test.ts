@@ -36,7 +36,7 @@ const measured = ({ epochs, values }: ModelDynamics) =>
 const rowOf = ({ values }: Pick<ModelDynamics, 'values'>, n: number, e = 0): number[] =>
   (values as number[][][][])[n]?.[e]?.flat() ?? []
 
-/** What the evaluator says of the model as it is. */
+/** The evaluator's values for the current model. */
 async function spoken(model: IBSequential, evaluator = new HSIC({ sigma: 2 })): Promise<number[]> {
   const own = classifier({ seed: 1, trackDynamics: true })
   for (const [path, variable] of Object.entries(model.weights)) own.weights[path]?.assign(variable.value)

@@ -71,7 +71,7 @@ test('the plane of convolutions, blocks and dense layers of 2 to 8 levels is tha
       )
     }
   }
-  // Data processing holds exactly: each layer is a function of the one before.
+  // The data-processing inequality is exact: each layer is a function of the layer before.
   for (const plane of planes) {
     for (const [l, { withInput, withTarget }] of plane.entries()) {
       if (l === 0) continue

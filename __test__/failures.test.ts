@@ -1,4 +1,4 @@
-/** What fails, fails for those who need it. */
+/** A failure affects only the results that depend on it. */
 import test from 'ava'
 import {
   Dense,

@@ -1,4 +1,4 @@
-/** Nobody who waits for a fit waits for what somebody else never does. */
+/** An aborted fit never waits for a promise that does not resolve. */
 import test, { type ExecutionContext } from 'ava'
 import {
   ArgumentError,
@@ -20,7 +20,7 @@ function batch(): Batch {
   return { x: tensor(x, { shape: [8, 4] }), y: tensor(y) }
 }
 
-/** Gives a batch, then waits as told; notes whether it was told to end. */
+/** Yields a batch, then waits as instructed; records whether it was told to end. */
 class Silent implements AsyncIterable<Batch> {
   told = false
   /** Resolves when the second batch is asked for. */

@@ -1,4 +1,4 @@
-/** What may be changed in the middle of a fit, and what has to wait. */
+/** Changes during a fit: which are allowed and which are refused. */
 import test from 'ava'
 import {
   Adam,

@@ -1,4 +1,4 @@
-/** Targets of fit and evaluate: which are taken, which are refused, and what means are over. */
+/** Targets of fit and evaluate: accepted forms, refused forms, and the samples of means. */
 import test from 'ava'
 import {
   ArgumentError,

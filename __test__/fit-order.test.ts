@@ -1,4 +1,4 @@
-/** The order in which `fit` gives samples, and what a batch may hold. */
+/** The order of samples in `fit`, and the contents of batches. */
 import test from 'ava'
 import { ArrayDataset, Dense, memory, Sequential, tensor, UnknownNameError } from '../ts/index.js'
 

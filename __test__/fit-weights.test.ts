@@ -32,7 +32,7 @@ function model(options: CompileOptions = {}, units = 3): Sequential {
     .compile({ momentum: 0, learningRate: 0.1, ...options }) as Sequential
 }
 
-/** Samples, each as often as told. */
+/** Samples, each repeated a given number of times. */
 function repeated(counts: readonly number[]): { x: Float32Array; y: Int32Array } {
   const rows = counts.flatMap((count, i) => new Array<number>(count).fill(i))
   return {
@@ -85,7 +85,7 @@ test('weights go with their samples through split and shuffle, and as entries of
   const shuffled = { ...quiet, validationSplit: 0.25, shuffle: true, batchSize: 7, epochs: 2 }
   const net = model({ learningRate: 0 })
   const { loss, validationLoss } = await net.fit(x, y, { ...shuffled, sampleWeight })
-  // Without any step, the loss of each sample stays as it was.
+  // Without a step the loss of each sample does not change.
   const each: number[] = []
   for (let i = 0; i < 24; i++) {
     each.push((await net.evaluate(x.subarray(4 * i, 4 * i + 4), [y[i] as number])).loss)

@@ -9,7 +9,7 @@ import { OwnError } from './fuzz/junk.js'
 import { prepareFiles } from './fuzz/models.js'
 import { calls, publicNames } from './fuzz/table.js'
 
-/** HYPERGLOW_FUZZ=100000 makes more calls, from a seed of its own; the usual ones are the same every time. */
+/** HYPERGLOW_FUZZ=100000 makes more calls, from a random seed; the usual calls are always the same. */
 const wanted = Number(process.env.HYPERGLOW_FUZZ ?? 0)
 const count = wanted > 0 ? wanted : 2000
 const seed = wanted > 0 ? Date.now() % 1e9 : 1
@@ -22,7 +22,7 @@ test('every function, constructor and method that is public has a call in the ta
   )
 })
 
-/** Calls that need what is not there, or that end with an error as they should. */
+/** Calls that need something missing, or that must end with an error. */
 const failing = new Set([
   'mnist.load',
   'readMnist',

@@ -3,7 +3,7 @@
  *
  *     npm run golden -- FOLDER [--filter TOPIC]
  *
- * Failures and skipped cases are listed by name. Exit status: 0 where nothing failed, 1 otherwise, 2 for wrong arguments.
+ * Failures and skipped cases are listed by name. Exit status: 0 without failures, 1 otherwise, 2 for wrong arguments.
  */
 
 import { statSync } from 'node:fs'
@@ -35,7 +35,7 @@ function parse(args: string[]): { folder: string; filter: string } {
   return { folder, filter: parsed.values.filter ?? '' }
 }
 
-/** The topics of the folder whose name contains `filter`. */
+/** The topics of the folder whose names contain `filter`. */
 function selected(folder: string, filter: string): [string, readonly Case[]][] {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new UsageError(

@@ -1,5 +1,5 @@
 /**
- * Every golden case through the public API, in both precisions. Set GOLDEN_DIR to run those of another folder.
+ * Every golden case through the public API, in both precisions. Set GOLDEN_DIR to run the cases of another folder.
  */
 
 import { join } from 'node:path'

@@ -71,7 +71,7 @@ function gradientOf(op: Op): Op {
   }
 }
 
-/** What {@link checkGradient} can be told. */
+/** Options of {@link checkGradient}. */
 export interface GradientOptions {
   /** Distance of the finite differences; default 1e-5. */
   step?: number

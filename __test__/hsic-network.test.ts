@@ -202,7 +202,7 @@ test('any estimator that can be differentiated is a criterion, also for one laye
   model.compile({ criterion, learningRate: 0 })
   const { metrics } = await model.preTrainingLoop(1, clusters(90), undefined, quiet)
   const at = (name: string) => metrics[name]?.[0] as number
-  // With a criterion of its own a layer is compressed alone, unless it says more.
+  // With its own criterion a layer has compression only, by default.
   t.is(at('dense_1'), at('dense_1.input'))
   t.true(Math.abs(at('dense_2') - (at('dense_2.input') - 7 * at('dense_2.target'))) < 1e-6)
 })
@@ -270,7 +270,7 @@ test('format training leaves the other layers as they are, in evaluation mode', 
     if (path.startsWith('layers.0')) t.deepEqual(after[path], before[path], path)
     else t.notDeepEqual(after[path], before[path], path)
   }
-  // The same readout, trained on the features as a network of its own.
+  // The same readout, trained on the features as a separate network.
   const { source, indices } = clusters()
   const features = (model.layers[0] as Layer).call(source.x)
   await evaluate(features)

@@ -161,5 +161,8 @@ test('any idx folder: images with and without channels, rows, and names of class
     ...set(3, [4, 5]),
     'test-images-idx3-ubyte': set(3, [5, 4])['test-images-idx3-ubyte'] as never,
   })
-  await t.throwsAsync(idxDataset.load({ dataDir: mixed }), { instanceOf: DataError, message: /of one shape/ })
+  await t.throwsAsync(idxDataset.load({ dataDir: mixed }), {
+    instanceOf: DataError,
+    message: /expected one shape/,
+  })
 })

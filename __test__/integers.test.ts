@@ -235,7 +235,7 @@ test('sums of integers and bool are added up in int64', async (t) => {
       .item(),
     2 ** 32,
   )
-  // What wraps before the sum is summed as it is.
+  // Values that wrap before the sum are summed after wrapping.
   t.is(
     await tensor(Uint8Array.of(200, 200))
       .add(tensor(Uint8Array.of(200, 200)))
@@ -244,7 +244,7 @@ test('sums of integers and bool are added up in int64', async (t) => {
     288,
   )
   t.deepEqual(await tensor([most, 1n]).sum().data(), BigInt64Array.of(least))
-  // Many columns, rows that a thread shares, and rows in pieces.
+  // Many columns, rows shared between threads, and rows in chunks.
   const many = full([3, 70_000, 5], 255, { dtype: 'uint8' })
   await equals(
     t,

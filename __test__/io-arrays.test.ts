@@ -304,7 +304,7 @@ const bytes = (count: number) => Uint8Array.from({ length: count }, (_, i) => i)
 
 test('npy: Fortran order becomes C order', async (t) => {
   const dict = "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3, 2), }\n"
-  // Element [i, j, k] lies at i + 2 j + 6 k.
+  // Element [i, j, k] is at i + 2 j + 6 k.
   const { shape, data } = await readNpy(npy(dict, bytes(12)))
   t.deepEqual(shape, [2, 3, 2])
   t.deepEqual([...(data as Uint8Array)], [0, 6, 2, 8, 4, 10, 1, 7, 3, 9, 5, 11])
@@ -325,14 +325,14 @@ test('npy refuses what it cannot read', async (t) => {
     `{'descr': ${descr}, 'fortran_order': ${order}, 'shape': ${shape}, }`
   const refuses = (path: string, kind: new (message: string) => HyperglowError, message: RegExp) =>
     t.throwsAsync(readNpy(path), error(kind, message))
-  await refuses(npy(dict("'<f16'"), bytes(16)), DTypeError, /<f16 is not read; convert/)
-  await refuses(npy(dict("[('a', '<f4')]"), bytes(4)), DTypeError, /a record is not read/)
+  await refuses(npy(dict("'<f16'"), bytes(16)), DTypeError, /<f16 is not supported; convert/)
+  await refuses(npy(dict("[('a', '<f4')]"), bytes(4)), DTypeError, /a record is not supported/)
   await refuses(npy(dict("'<f4'"), bytes(3)), DataError, /needs 4 bytes, it has 3/)
   await refuses(npy(dict("'<f4'"), bytes(5)), DataError, /needs 4 bytes, it has 5/)
-  await refuses(npy(dict("'<f4'", '(99999999999, 99999999999)'), bytes(5)), DataError, /not a sound/)
+  await refuses(npy(dict("'<f4'", '(99999999999, 99999999999)'), bytes(5)), DataError, /not a valid/)
   for (const [shape, why] of [
-    ['(-1,)', /shape "\(-1,\)": "-1" is no whole number/],
-    ['(1.5, 2)', /"1\.5" is no whole number/],
+    ['(-1,)', /shape "\(-1,\)": "-1" is not a whole number/],
+    ['(1.5, 2)', /"1\.5" is not a whole number/],
     ['(6)', /is written \(6,\)/],
     ['(1,,2)', /an empty length/],
     ['[1]', /expected a tuple/],

@@ -114,10 +114,7 @@ test('missing values are refused with their place, or filled as told', async (t)
   )
   t.deepEqual((await read('a,t\n1,\n2,k\n', { target: 't', missing: 'drop' })).x, f32([1, 1], 2))
   await t.throwsAsync(read('a,b\n1,\n2,\n', { missing: 'mean' }), error(DataError, /column "b" has no value/))
-  await t.throwsAsync(
-    read('a,b\n,\n', { missing: 'drop' }),
-    error(DataError, /no line of values that is left/),
-  )
+  await t.throwsAsync(read('a,b\n,\n', { missing: 'drop' }), error(DataError, /no remaining line of values/))
 })
 
 test('what is no table is refused with line and column', async (t) => {
@@ -133,7 +130,7 @@ test('what is no table is refused with line and column', async (t) => {
   await refuses('1,2\n3,4\n', /begins with a line of numbers.*header: false/)
   await refuses('a,a\n1,2\n', /two columns of the name "a"/)
   await refuses('', /is empty/)
-  await refuses('a,b\n', /no line of values/)
+  await refuses('a,b\n', /no remaining line of values/)
   await refuses('t\n1\n', /no column for inputs/, { target: 't' })
   await refuses('a,b\n1,2\n', /has no column 5/, { columns: [5] })
   await refuses(gzipSync('a,b\n1,2\n'), /compressed with gzip/)

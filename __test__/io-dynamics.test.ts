@@ -208,7 +208,7 @@ test('a folder with something else is never taken over', async (t) => {
   )
 })
 
-test('loadDynamics refuses what is not a sound store', async (t) => {
+test('loadDynamics refuses what is not a valid store', async (t) => {
   await t.throwsAsync(loadDynamics(fresh()), error(IOError, /no zarr\.json; check the path/))
   const folder = fresh()
   const writer = await DynamicsWriter.create(folder, plan)

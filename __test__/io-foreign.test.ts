@@ -1,4 +1,4 @@
-/** Files that other programs wrote: those of numpy 2 and safetensors 0.6 in `data/io-numpy.json`, and what people hand in by mistake. */
+/** Files of other programs: those of numpy 2 and safetensors 0.6 in `data/io-numpy.json`, and common mistakes. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -87,7 +87,7 @@ test('every float16 and bfloat16 is given as the float32 that it is', async (t) 
 })
 
 const refused: [name: string, message: RegExp][] = [
-  ['c8', /<c8 is not read; complex.*numpy\.stack\(\[a\.real, a\.imag\], -1\)/],
+  ['c8', /<c8 is not supported; complex.*numpy\.stack\(\[a\.real, a\.imag\], -1\)/],
   ['U', /<U2.*text.*numpy\.unique/],
   ['M', /<M8\[D\].*times.*int64/],
   ['rec', /a record.*a\['name'\]/],

@@ -95,7 +95,7 @@ test('archives beyond the numbers of zip have those of zip64', async (t) => {
   const path = put(Buffer.concat(many))
   await t.throwsAsync(
     readNpz(path),
-    error(DataError, /'0': it has only 3 bytes|'0' is not a sound \.npy|'0'.*NUMPY/),
+    error(DataError, /'0': it has only 3 bytes|'0' is not a valid \.npy|'0'.*NUMPY/),
   )
   t.is(Buffer.concat(many.slice(-1)).length, 22 + 56 + 20)
   // Sizes and places of 4 GiB and more, without such contents.
@@ -117,7 +117,7 @@ test('archives that are damaged or claim much are refused', async (t) => {
     /array of NumPy; read it with readNpy/,
   )
   await refuses(Buffer.from(made.bzip2 as string, 'base64'), /method 12/)
-  await refuses(Buffer.from(made.other as string, 'base64'), /no \.npz file: it holds "notes\.txt"/)
+  await refuses(Buffer.from(made.other as string, 'base64'), /not an \.npz file: it holds "notes\.txt"/)
   const changed = (at: (bytes: Buffer) => number, value: number, name = 'plain') => {
     const bytes = Buffer.from(made[name] as string, 'base64')
     bytes[at(bytes)] = value

@@ -1,4 +1,4 @@
-/** Every writer leaves the old file or the new one, whatever happens to the arrays, the process or the disk meanwhile. */
+/** Every writer leaves the old file or the new one, even if the arrays change, the process is killed or the disk fails. */
 
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -130,7 +130,7 @@ test('an array that has been given away is refused, and the old file stays', asy
     structuredClone(array.data.buffer, { transfer: [array.data.buffer as ArrayBuffer] })
     t.throws(shrink)
     await t.throwsAsync(write(path, array), {
-      message: /the data have 0 \(their buffer may have been given away\)/,
+      message: /the data have 0 \(their buffer may have been transferred\)/,
     })
   }
   t.is(readFileSync(path, 'utf8'), 'old')
@@ -167,7 +167,7 @@ test('a path that is a folder, or lies under a file, is an IOError that says so'
   writeFileSync(join(folder, 'file'), 'old')
   await t.throwsAsync(
     writeAtomic(join(folder, 'file', 'below'), 'x'),
-    error(IOError, /a file stands where a folder should be/),
+    error(IOError, /there is a file in place of a folder/),
   )
   t.deepEqual(readdirSync(folder).sort(), ['file', 'inside'])
 })

@@ -1,4 +1,4 @@
-/** The judge of the estimators, on a small folder of its own. */
+/** The judge of the estimators, on a small folder. */
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -115,7 +115,7 @@ test('fresh cases are whole, and what they tell is known', async (t) => {
   near('fresh-indep4x4', 0)
   const own = readTruths(ownCases).find(({ name }) => name === 'bmi-asinh-student-identity-5-5-2')
   t.true(Math.abs(studentTerm(2) + studentTerm(12) - 2 * studentTerm(7) - (own?.mi_nats ?? 0)) < 1e-3)
-  // A normal pair through a relu tells less than all of it and more than its sign.
+  // A normal pair after a relu has less information than the pair and more than its sign.
   const all = -0.5 * Math.log(1 - 0.64)
   t.true(information('fresh-mixed-relu-0.8') < all && information('fresh-mixed-relu-0.8') > all / 2)
   await rm(path, { recursive: true })

@@ -129,7 +129,7 @@ export const layerSamples: Readonly<Record<string, LayerSample>> = {
   Upsample: { args: () => [{ scale: [2, 3], mode: 'linear', ...named }], input: [1, 2, 2] },
 }
 
-/** The exported classes of layers that are there to be made: those without abstract parts, by name. */
+/** The exported concrete classes of layers, by name. */
 export function layerClasses(): [string, new (...args: unknown[]) => hg.Layer][] {
   const bases = new Set<unknown>(
     Object.values(hg).flatMap((value) => {

@@ -1,4 +1,4 @@
-/** What holds for every layer that is exported: derivatives, and weights of each sample. */
+/** Properties of every exported layer: derivatives, and separate weights of each sample. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
@@ -17,7 +17,7 @@ function noise(shape: readonly number[], salt: number): Tensor {
   return tensor(values, { shape: [...shape] })
 }
 
-/** Weights that are not the initial ones, which may all be alike. */
+/** Weights other than the initial ones, which may all be equal. */
 function weightsFor(layer: Layer, batch?: number): Record<string, Tensor> {
   return Object.fromEntries(
     Object.entries(layer.paramShapes).map(([path, shape], i) => [
@@ -27,7 +27,9 @@ function weightsFor(layer: Layer, batch?: number): Record<string, Tensor> {
   )
 }
 
-/** What a layer's derivatives are those of: its output, but where steps pass the gradient straight through the layer inside. */
+/**
+ * The function whose derivatives are checked: the layer's output, except that steps pass the gradient straight through the layer inside.
+ */
 function passedThrough(layer: Layer): Layer['apply'] {
   if (!(layer instanceof Quantized)) return (...given) => layer.apply(...given)
   return (weights, x, ctx) => {

@@ -1,4 +1,4 @@
-/** Values of layers beside the golden cases, and what they refuse. */
+/** Values of layers besides the golden cases, and refused arguments. */
 import test from 'ava'
 import {
   Activation,
@@ -81,7 +81,7 @@ test('normalization has zero mean and unit variance at every scale that float32 
       1e-5,
     )
   }
-  // Far below eps the input is divided by its root, and no more.
+  // Far below eps the input is only divided by the root of eps.
   const tiny = tensor(
     Float32Array.from(base, (value) => value * 1e-30),
     { shape: [1, 8] },

@@ -24,7 +24,7 @@ import {
 import { equals } from './helpers.js'
 
 const far = 2 ** 31
-/** Ones of any shape, of which none is stored. */
+/** Ones of any shape, none of which is stored. */
 const wide = (...shape: number[]) => broadcastTo(ones(shape.map(() => 1)).exp(), shape)
 const image = () => ones([1, 1, 4, 4]).exp()
 const filter = () => ones([1, 1, 1, 1]).exp()

@@ -26,21 +26,21 @@ const scratch = mkdtempSync(join(tmpdir(), 'hyperglow-loaders-'))
 test.after.always(() => rmSync(scratch, { recursive: true, force: true }))
 let modules = 0
 
-/** A module of its own with some source. */
+/** A separate module with the given source. */
 function moduleOf(source: string): URL {
   const path = join(scratch, `module-${modules++}.mjs`)
   writeFileSync(path, source)
   return pathToFileURL(path)
 }
 
-/** Waits until something is so, but not for ever: what is claimed afterward fails then. */
+/** Waits until a condition is true, with a limit: the assertion after it fails then. */
 async function until(isSo: () => boolean): Promise<void> {
   for (let i = 0; i < 1000 && !isSo(); i++) await sleep(10)
 }
 
 // ---- prefetch
 
-/** A source of numbers that tells what was asked of it. */
+/** A source of numbers that records requests. */
 function counter(count: number, log: string[] = [], wait = 0) {
   return {
     length: count,
@@ -250,7 +250,7 @@ test('modules that are not there, or export something else, are told of', async 
   })
   await t.throwsAsync(first(moduleOf('export default () => 3')), { message: /gave 3, expected \{ x, y \}/ })
   await t.throwsAsync(first(moduleOf('export default (i) => ({ x: new Float32Array(i + 1), y: 0 })')), {
-    message: /x of sample 1 is float32 \(2\), that of sample 0 float32 \(1\)/,
+    message: /x of sample 1 is float32 \(2\), x of sample 0 is float32 \(1\)/,
   })
   await t.throwsAsync(first(moduleOf('export default () => ({ x: [[1], [1, 2]], y: 0 })')), {
     message: /data\[1\] has 2 elements/,
@@ -340,7 +340,7 @@ test('a program ends by itself with a loader that is left open, and after one th
     const { stdout } = await promisify(execFile)(process.execPath, [fileURLToPath(program)])
     return [stdout.trim(), performance.now() - start < 60_000]
   }
-  // Answers that lie there when a pass is left.
+  // Finished batches when a pass is left.
   const late = `for (let i = 0; i < 20; i++) {
     for await (const _ of loader) {
       for (const start = performance.now(); performance.now() - start < 20; );

@@ -1,4 +1,4 @@
-/** Losses beside those of the training loop: closed forms, extremes, derivatives, and what they refuse. */
+/** Losses besides those of the training loop: closed forms, extremes, derivatives, and refused arguments. */
 import test from 'ava'
 import {
   cosineDistance,

@@ -1,4 +1,4 @@
-/** The main job as a newcomer runs it, on few images: its files, their contents, and what it says to wrong options. */
+/** The main job as a newcomer runs it, on few images: its files, their contents, and errors for wrong options. */
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'

@@ -1,4 +1,4 @@
-/** Memory: what is kept, what is released, and what happens where there is no more. */
+/** Memory: kept blocks, released blocks, and out-of-memory errors. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import test from 'ava'
@@ -36,7 +36,7 @@ test.serial('calls with ever other sizes use the same memory again', async (t) =
     await evaluate(x)
     largest = Math.max(largest, memory().keptBytes)
   }
-  // Ten classes lie between a million bytes and twice as many, and one result lives at a time.
+  // Ten size classes are between a million bytes and twice as many, and one result is alive at a time.
   t.true(memory().allocations - before <= 20, `${memory().allocations - before} allocations`)
   t.true(largest > 0 && largest < 30e6, `${largest} bytes kept`)
   releaseMemory()

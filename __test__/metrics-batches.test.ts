@@ -1,4 +1,4 @@
-/** Metrics of several batches are those of all samples together. */
+/** Metrics over several batches equal those over all samples together. */
 import test from 'ava'
 import * as hg from '../ts/index.js'
 import {

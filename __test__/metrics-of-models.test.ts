@@ -1,4 +1,4 @@
-/** Metrics by name are those of a model's probabilities, whatever its last activation. */
+/** Metrics by name use a model's probabilities, for any last activation. */
 import test from 'ava'
 import { Dense, type LossName, rocAUC, Sequential, StateError, softmax, tensor } from '../ts/index.js'
 import { close, numbers } from './helpers.js'

@@ -1,4 +1,4 @@
-/** Accuracy: what counts as right. */
+/** Accuracy: criteria of a correct prediction. */
 import test from 'ava'
 import {
   ArgumentError,

@@ -36,7 +36,7 @@ async function callsOf(work: () => Promise<unknown>): Promise<string[]> {
   }
 }
 
-/** V8 is told of memory once in so many evaluations. */
+/** V8 is told of memory once in several evaluations. */
 const isReport = (name: string) => name === 'memory' || name === 'adjustExternalMemory'
 
 const batch = 16
@@ -57,7 +57,8 @@ async function epoch(steps: number, { tracked = false, watched = false } = {}): 
 }
 
 /**
- * Calls that more steps make more of, by name, for each step. To whole ones: the means of an epoch, which are read once, take a call or two more where their run is still under way.
+ * Calls whose number grows with the steps, by name, per step. Rounded: the means of an epoch, which are read once, take a call or two more
+ * if their run is still in progress.
  */
 async function perStep(options: { tracked?: boolean; watched?: boolean }): Promise<Record<string, number>> {
   const [few, many] = [await epoch(10, options), await epoch(60, options)]

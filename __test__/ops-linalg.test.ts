@@ -82,12 +82,12 @@ test('factors, solutions and inverses of large matrices', async (t) => {
   t.true((await error(a.matmul(identity(n).choleskySolve(l)))) < 1e-9)
   t.true((await l.matmulT(l, { transposeB: true }).sub(a).abs().max().item()) < 1e-12)
   t.is(await l.triu(1).abs().max().item(), 0)
-  // The second block of rows is where it fails.
+  // The second block of rows fails.
   const bad = a.sub(eye(n, n, { dtype: 'float64' }).mul(indicator(n, 70)).mul(1e3))
   await t.throwsAsync(() => bad.cholesky().data(), { message: /pivot 70 is/ })
 })
 
-/** 1 at one place of n, else 0. */
+/** 1 at one of n positions, else 0. */
 function indicator(n: number, place: number): Tensor {
   return tensor(Float64Array.from({ length: n }, (_, i) => Number(i === place)))
 }

@@ -60,7 +60,7 @@ interface UnaryCase {
   at: (x: number) => number
   low: number
   high: number
-  /** Not differentiated twice (or once) where the domain has kinks. */
+  /** Not differentiated twice (or once) if the domain has kinks. */
   smooth?: boolean
 }
 

@@ -244,7 +244,7 @@ test('schedules', (t) => {
   close(t, run(oneCycleLR({ maxRate: 0.1, totalSteps: 12, riseShare: 0.25 }), [0, 2, 11]), [0.004, 0.1, 4e-7])
   const steps = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
   const cycle = { maxRate: 0.1, totalSteps: 10 }
-  // The numbers that PyTorch's formula gives.
+  // The values of PyTorch's formula.
   close(
     t,
     run(oneCycleLR({ ...cycle, annealing: 'linear' }), steps),

@@ -1,4 +1,4 @@
-/** Options: which objects are taken, which names and values, what is read from them, and what messages say. */
+/** Options: accepted objects, names and values, reads of properties, and messages. */
 import vm from 'node:vm'
 import test from 'ava'
 import {

@@ -1,5 +1,5 @@
 /**
- * How many places one touches to add an operation: CONTRIBUTING lists them, and the sources name an operation nowhere else.
+ * Number of places to change for a new operation: CONTRIBUTING lists them, and the sources name an operation nowhere else.
  *
  * A place is a file or a folder that a recipe names first in a numbered line.
  */
@@ -43,12 +43,12 @@ function stepsOf(title: string): string[] {
   return recipe.split('\n').filter((line) => /^\d+\. /.test(line))
 }
 
-/** The places of a recipe: what each numbered line names first. */
+/** The places of a recipe: the first path of each numbered line. */
 function placesOf(title: string): string[] {
   return stepsOf(title).map((line) => /^\d+\. `([^`]+)`/.exec(line)?.[1] ?? line)
 }
 
-/** Recipes, and operations that were added by them: some have no derivative, or are only part of a gradient, and leave those places out. */
+/** Recipes, and operations that were added by them: some have no derivative, or are only part of a gradient, and leave out those places. */
 const recipes = [
   { title: 'Add an elementwise operation', most: 3, example: 'log_1p', leavesOut: [] },
   { title: 'Add another primitive', most: 9, example: 'cum_sum', leavesOut: [] },

@@ -79,7 +79,7 @@ test('PDF: what it cannot hold is refused with the reason', async (t) => {
   const named = informationPlane({ ...source, layers: ['層', 'two'] })
   await t.throwsAsync(named.pdf(), {
     instanceOf: ArgumentError,
-    message: /has not all letters of "層".*\.svg or \.png/,
+    message: /does not have all characters of "層".*\.svg or \.png/,
   })
   const colored = new Chart({ data: { values: [{ a: 1 }] }, mark: { type: 'point', color: 'papayawhip' } })
   await t.throwsAsync(colored.pdf(), { instanceOf: ArgumentError, message: /the color "papayawhip"/ })

@@ -1,4 +1,4 @@
-/** What stands on figures, tables and reports is what was measured: unit, settings, epochs, and gaps where nothing was. */
+/** Labels of figures, tables and reports match the measurement: unit, settings, epochs, and gaps for missing values. */
 
 import test from 'ava'
 import { ArgumentError, DataError } from '../ts/core/errors.js'

@@ -1,4 +1,4 @@
-/** Rules of every picture: bounds where they are known, layers over each other said, names at their own layers, several runs with their errors. */
+/** Rules of every plot: known bounds, overlapping layers named, names at their own layers, several runs with their errors. */
 import test from 'ava'
 import { ArgumentError, DataError, NumericalError, ShapeError } from '../ts/core/errors.js'
 import { RunSet } from '../ts/dynamics/index.js'
@@ -24,7 +24,7 @@ const charts = [informationPlane, informationPlanePanels, epochsPlot] as const
 const text = ({ spec }: Chart) => JSON.stringify(spec)
 const said = ({ spec }: Chart) => (spec.title as { subtitle: string[] }).subtitle.join('\n')
 
-/** Layers whose courses `at` gives by layer and share of the way. */
+/** Layers whose trajectories `at` gives by layer and share of the path. */
 function courses(
   count: number,
   epochs: number,

@@ -1,4 +1,4 @@
-/** Charts come from a thread of their own, which changes nothing about them. */
+/** Charts are drawn on a separate thread, without a difference in the result. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import test from 'ava'

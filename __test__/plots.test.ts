@@ -1,4 +1,4 @@
-/** Charts say what was measured, in every form they can be written in, and refuse what cannot be drawn. */
+/** Charts state their measurements, in every format, and refuse what cannot be drawn. */
 
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

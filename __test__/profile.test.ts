@@ -24,7 +24,7 @@ const numbers = (...shape: number[]) => {
   )
 }
 
-/** What holds for every profile. */
+/** Properties of every profile. */
 function sound(t: import('ava').ExecutionContext, { plans, milliseconds, bytes }: Profile<unknown>): void {
   const all = plans.flatMap(({ steps }) => steps)
   const share = all.reduce((sum, step) => sum + step.share, 0)

@@ -1,4 +1,4 @@
-/** What PyGlow promises of its estimators, with the bounds that it names, where no other test shows it. */
+/** PyGlow's promises about its estimators, with its bounds, that no other test covers. */
 import test from 'ava'
 import {
   Binned,

@@ -1,4 +1,4 @@
-/** What PyGlow promises of its layers and of what it is built from, where no other test shows it. */
+/** PyGlow's promises about its layers and their parts that no other test covers. */
 import test from 'ava'
 import {
   ArgumentError,
@@ -57,7 +57,7 @@ test('convolutions take steps of 1 and no zeros around, and begin within +-1/sqr
     for (const part of [kernel, bias as Tensor]) {
       const sizes = [...(part.dataSync() as Float32Array)].map(Math.abs)
       t.true(Math.max(...sizes) <= bound)
-      // The largest of 50 uniform draws lies below 0.8 of the bound once in 70,000 times.
+      // The largest of 50 uniform draws is below 0.8 of the bound once in 70,000 times.
       t.true(Math.max(...sizes) > 0.8 * bound)
     }
     t.throws(() => new Conv(2, 3, { pad: 1 } as never), {

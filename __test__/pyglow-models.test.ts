@@ -1,4 +1,4 @@
-/** What PyGlow promises of its models, where no other test shows it. */
+/** PyGlow's promises about its models that no other test covers. */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -153,7 +153,7 @@ test('layers are told of training in steps, and of evaluation in validation', as
   model.add(new Watch()).add(new Dropout(0.9)).add(new Dense(3)).compile()
   const validation = dataset(20, 20)
   const { validationLoss } = await model.fitDataset(dataset(32, 16), { epochs: 1, validation, ...quiet })
-  // The two are traced in this order: first the step, then what measures.
+  // The two are traced in this order: first the step, then the measurement.
   t.deepEqual([modes.indexOf(true) >= 0, modes.at(-1)], [true, false])
   // With nine of ten inputs dropped the two could not agree.
   t.is((await model.evaluate(validation)).loss, validationLoss?.[0] as number)

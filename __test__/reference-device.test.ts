@@ -1,4 +1,4 @@
-/** Programs on the reference device, in a process of its own, against the same on the processor. */
+/** Programs on the reference device, in a separate process, against the same programs on the CPU. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import test from 'ava'
@@ -14,7 +14,7 @@ async function on(device: string): Promise<Record<string, NestedArray>> {
   return JSON.parse(stdout)
 }
 
-/** Numbers of 32 bits differ by the order of their sums; those of 64 bits are given to ten digits. */
+/** float32 results differ by the order of their sums; float64 results have ten digits. */
 const tolerances: Record<string, number> = { float32: 2e-4, float64: 1e-10 }
 
 test('programs give the same on the reference device as on the processor', async (t) => {

@@ -65,7 +65,7 @@ async function estimate(): Promise<void> {
   }
 }
 
-/** Second derivatives of what a layer computes. */
+/** Second derivatives of a layer's output. */
 async function curvature(): Promise<void> {
   const [x, w] = [sample([5, 3]), sample([3, 2], -1, 1, 2)]
   const slope = grad((w: Tensor) => x.matmul(w).tanh().square().sum())

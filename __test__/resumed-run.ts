@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import * as hg from '../ts/index.js'
 import { points } from './toy-task.js'
 
-/** A model whose training draws numbers, counts, and remembers: dropout, batch statistics, moments, dynamics in memory and on the disk. */
+/** A model whose training has random numbers, counters and state: dropout, batch statistics, moments, dynamics in memory and on disk. */
 export function resumable(dir: string, raw = false): hg.IBSequential {
   const model = new hg.IBSequential({
     inputShape: [1, 2, 2],
@@ -42,7 +42,7 @@ export function remembering(folder: string): hg.Callback[] {
 /** What followed the layers of a model. */
 const watched = new WeakMap<hg.IBSequential, hg.StatisticsTracker>()
 
-/** Trains, or goes on; gives the history. */
+/** Trains, or resumes; returns the history. */
 export function trainOn(
   model: hg.IBSequential,
   folder: string,

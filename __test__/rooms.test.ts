@@ -1,4 +1,4 @@
-/** The rooms of `ts/` depend on each other in one direction: each imports those named before it, and no others. */
+/** The rooms of `ts/` depend on each other in one direction: each imports only earlier rooms. */
 
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'

@@ -238,7 +238,7 @@ test('a loaded model is what was saved: options, state, frozen weights', async (
     t.deepEqual(await (await loaded.predict(x)).array(), await (await model.predict(x)).array())
     const bare = await load(path, { compile: false })
     t.is(bare.optimizer, undefined)
-    // Compiled and loaded once more, training goes on as it would have.
+    // Compiled and loaded again, training continues without a difference.
     bare.compile({ optimizer: 'adam', learningRate: 0.01 })
     await bare.load(path)
     for (const one of [loaded, bare, model]) await one.fit(x, y, { epochs: 1, verbose: false })
@@ -280,7 +280,7 @@ const dense = (model: Stack) =>
     .add(new Dropout(0.3))
     .add(new Dense(3, { activation: 'softmax' }))
 
-/** Models that were trained for an epoch, by what they are compiled with. */
+/** Models trained for an epoch, by their compile options. */
 const trainedModels: Readonly<Record<string, (folder: string) => Stack>> = {
   'loss options, metrics, clipping, evaluators and dynamics': (folder) =>
     dense(
@@ -473,7 +473,7 @@ test('a network without weights is saved with its state', async (t) => {
   })
 })
 
-/** A network whose constructor takes something of its own. */
+/** A network whose constructor takes its own arguments. */
 class Wide extends Network {
   readonly width: number
   readonly hidden: Dense

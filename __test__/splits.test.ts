@@ -9,10 +9,10 @@ import {
   tensor,
 } from '../ts/index.js'
 
-/** Samples whose input is their number, with classes in the given proportions. */
+/** Samples whose input is their index, with classes in the given proportions. */
 function dataOf(counts: number[], options: object = {}): ArrayDataset {
   const labels = counts.flatMap((count, label) => new Array<number>(count).fill(label))
-  // Spread over the data, so that classes do not lie in a row.
+  // Spread over the data, so that samples of a class are not consecutive.
   const spread = labels.map((_, i) => labels[(i * 7) % labels.length] as number)
   return new ArrayDataset(
     Float32Array.from(spread, (_, i) => i),

@@ -1,4 +1,4 @@
-/** The tasks under `examples/tasks` learn what they are for. */
+/** The tasks under `examples/tasks` learn their functions. */
 import test from 'ava'
 import { Gan, mixture } from '../examples/tasks/gan.js'
 import { Hypernetwork, waves } from '../examples/tasks/hypernetwork.js'

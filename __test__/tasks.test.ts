@@ -1,4 +1,4 @@
-/** Tasks of one's own train by the one loop, whatever is inside of them. */
+/** Custom tasks train by the one loop. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
@@ -38,7 +38,7 @@ class Line implements hg.Task<Row> {
   }
 }
 
-// ---- what the loop does for any task
+// ---- the loop for any task
 
 test('a task learns; its step is traced once for each shape', async (t) => {
   const task = new Line()
@@ -327,7 +327,7 @@ test('what is wrong with data is said with the path', async (t) => {
   await t.throwsAsync(hg.fit(new Line(), [], quiet), { instanceOf: DataError })
 })
 
-// ---- what must not train on silently
+// ---- no parameter is left untrained silently
 
 test('parameters that no gradient reaches are refused by name, before anything is changed', async (t) => {
   class Cut extends Line {

@@ -7,7 +7,7 @@ import {
 } from '../ts/index.js'
 import { numbers } from './helpers.js'
 
-/** Points in four dimensions, labeled by the region they lie in: learnable in a few epochs. */
+/** Points in four dimensions, labeled by their region: learnable in a few epochs. */
 export function points(count: number, salt = 1): { x: Float32Array; y: Int32Array } {
   const x = Float32Array.from(numbers(count * 4, -1, 1, salt))
   const y = Int32Array.from({ length: count }, (_, i) => {

@@ -44,7 +44,7 @@ test('the dynamics of one batch are the values of the estimator on that batch', 
   const model = classifier({ trackDynamics: true, seed: 4 }).attachEvaluator(hsic())
   const { x, y } = points(20)
   const inputs = tensor(x, { shape: [20, 4] })
-  // Activations as they are before the update of the only step.
+  // Activations before the update of the only step.
   const { hidden } = model.forward(inputs)
   const expected: number[][] = []
   for (const h of hidden) {
@@ -385,7 +385,7 @@ test.serial('steps allocate nothing once they have run, and leave nothing behind
     callbacks: [{ onEpochEnd: () => void counts.push(memory()) }],
   })
   const [early, late] = [counts[9], counts[39]] as [ReturnType<typeof memory>, ReturnType<typeof memory>]
-  // 120 steps: a few buffers more where a step happened to start before the last one gave its result back.
+  // 120 steps: a few more buffers if a step happened to start before the last one returned its result.
   t.true(late.allocations - early.allocations <= 10, `${late.allocations - early.allocations} allocations`)
   t.true(late.nodes - early.nodes <= 4, `nodes: ${early.nodes}, then ${late.nodes}`)
   t.true(late.bytes - early.bytes <= 4096, `bytes: ${early.bytes}, then ${late.bytes}`)
@@ -402,7 +402,7 @@ test.serial('training leaves the event loop free', async (t) => {
   const x = Float32Array.from({ length: count * 256 }, (_, i) => Math.sin(i))
   const y = Int32Array.from({ length: count }, (_, i) => i % 10)
   await model.fit(x, y, { batchSize: 64, epochs: 1 })
-  // The time that this thread had a processor, where the system tells it: on a busy machine the clock goes on for others.
+  // Processor time of this thread, if the system reports it: on a busy machine wall time includes other processes.
   const { own, wall } = await turnsOf(() => model.fit(x, y, { batchSize: 64, epochs: 4 }))
   const longest = own ?? wall
   const allowed = 20

@@ -27,7 +27,7 @@ test('many loops at once get a turn together, not one each', async (t) => {
   }
   await Promise.all(Array.from({ length: 40 }, loop))
   isOver = true
-  // 400 ms of work in turns of 8 ms and what was begun; all 40 in each turn would leave 10 of them.
+  // 400 ms of work in turns of 8 ms plus the work that has begun; all 40 in each turn would leave 10 of them.
   t.true(turns >= 20, `${turns} turns`)
 })
 

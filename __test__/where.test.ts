@@ -1,11 +1,11 @@
-/** Gradients where a choice hides what has none, and where arguments tie. */
+/** Gradients if a choice hides an undefined derivative, and if arguments tie. */
 import test from 'ava'
 import { clip, det, grad, jit, maximum, minimum, norm, type Tensor, tensor, where } from '../ts/index.js'
 import { checkGradient, close, equals, sample } from './helpers.js'
 
 const f64 = (...values: number[]) => tensor(Float64Array.from(values))
 
-/** The gradient of the sum of `f` at `at`, as it is and compiled. */
+/** The gradient of the sum of `f` at `at`, uncompiled and compiled. */
 function slopes(f: (x: Tensor) => Tensor): ((x: Tensor) => Tensor | Promise<Tensor>)[] {
   const slope = grad((x: Tensor) => f(x).sum())
   return [slope, jit(slope)]

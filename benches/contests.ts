@@ -1,17 +1,17 @@
-/** Which of the peers' programs answers which of our jobs, and what we mean to reach against them. */
+/** Pairs of peers' programs and our jobs, and the goals. */
 
-/** A run of ours beside the peers'. */
+/** One of our jobs against the peers. */
 export interface Contest {
-  /** The peers' program: in the folder of their scripts, or one of ours in `peers/`. */
+  /** The peers' program: a file in the folder of their scripts, or one of ours in `peers/`. */
   readonly script: string
   readonly ours?: boolean
-  /** Our participants and the jobs they serve. */
+  /** Our participants and their jobs. */
   readonly participants: Readonly<Record<string, string>>
-  /** Peers that begin with the same numbers as we do; their values must agree with ours. */
+  /** Peers that begin with the same numbers as ours; their values must agree with ours. */
   readonly sameInputs?: RegExp
-  /** The job whose arrays `peers/inputs.py` writes for that; default the contest's own name. */
+  /** The job whose arrays `peers/inputs.py` writes; default the contest's own name. */
   readonly inputsOf?: string
-  /** Each participant is a process of its own, so its memory and the time to its first step are reported. */
+  /** Each participant is a separate process, and its memory and time to the first step are reported. */
   readonly processes?: true
 }
 
@@ -61,15 +61,15 @@ export const contests: Readonly<Record<string, Contest>> = {
   small: { script: 'small.py', ours: true, participants: { hyperglow: 'small' }, sameInputs: /./ },
 }
 
-/** "The best of these peers takes at least `ratio` times as much as we do." */
+/** "The best of these peers takes at least `ratio` times as long as ours." */
 export interface Goal {
   readonly contest: string
   readonly cases: RegExp
   readonly peers: RegExp
   readonly ratio: number
-  /** Milliseconds per iteration unless told otherwise. */
+  /** Milliseconds per iteration by default. */
   readonly of?: 'rss_mb' | 'start_s'
-  /** Which of our participants; default `hyperglow`. */
+  /** Our participant; default `hyperglow`. */
   readonly who?: string
 }
 

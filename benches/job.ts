@@ -1,4 +1,4 @@
-/** What a yardstick job is: named cases, each of which sets itself up and gives one iteration to be timed. */
+/** A benchmark job: named cases; each sets itself up and returns one iteration to be timed. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
@@ -15,50 +15,53 @@ import {
 } from '../ts/index.js'
 
 /**
- * One iteration; resolves when everything is computed. A number that it gives (the loss, the norm of a gradient) is compared
- * with that of the peers, for the first iteration.
+ * One iteration; resolves when everything is computed. A returned number (the loss, the norm of a gradient) is compared with that of the
+ * peers, for the first iteration.
  */
 export type Iteration = () => Promise<number | undefined>
 
-/** Makes what a case needs, so that the iterations make nothing but their results. */
+/** Makes the inputs of a case, so that an iteration makes only its results. */
 export type Setup = (inputs: Inputs) => Promise<Iteration>
 
-/** The cases of a job, by the names that the peers' scripts give them. */
+/** The cases of a job, by the names in the peers' scripts. */
 export type Job = Readonly<Record<string, Setup>>
 
 /**
- * What a case begins with: the arrays that the peers begin with, where their program wrote them (`peers/inputs.py`), so that
- * values can be compared; else random ones of the same shapes, as the times do not depend on them.
+ * Initial arrays of a case: those of the peers, if their program wrote them (`peers/inputs.py`), so that values can be compared; otherwise
+ * random ones of the same shapes, since times do not depend on them.
  */
 export class Inputs {
   readonly #folder: string | undefined
 
-  /** @param folder that the arrays of all cases of a job lie below; @param caseName as the peers name the case */
+  /**
+   * @param folder with the arrays of all cases of a job
+   * @param caseName as in the peers' script
+   */
   constructor(folder: string | undefined, caseName: string) {
     this.#folder = folder === undefined ? undefined : join(folder, caseName.replace(/[^A-Za-z0-9]+/g, '-'))
   }
 
-  /** The array of that name, or what `otherwise` makes; computed, so that it is at hand as a buffer. */
+  /** The array of that name, or the result of `otherwise`; computed, so that it is in memory. */
   async tensor(name: string, otherwise: () => Tensor): Promise<Tensor> {
     const value = this.#folder === undefined ? otherwise() : await readTensor(join(this.#folder, name))
     await evaluate(value)
     return value
   }
 
-  /** Normally distributed float32 numbers where there is no array of that name. */
+  /** Normally distributed float32 numbers if there is no array of that name. */
   normal(name: string, shape: Shape): Promise<Tensor> {
     return this.tensor(name, () => normal(key(shape.reduce((sum, extent) => 31 * sum + extent, 7)), shape))
   }
 
-  /** Class labels from 0 to `classes` - 1, int32 [n], where there is no array of that name. */
+  /** Class labels from 0 to `classes` - 1, int32 [n], if there is no array of that name. */
   labels(name: string, n: number, classes: number): Promise<Tensor> {
     return this.tensor(name, () => madeLabels(n, classes))
   }
 
   /**
-   * Sets Variables to the arrays `p0`, `p1` ..., in order, where these were written.
+   * Sets Variables to the arrays `p0`, `p1` ..., in order, if they were written.
    *
-   * @param arrange makes ours of the peers' list, where these differ
+   * @param arrange converts the peers' list to ours, if they differ
    */
   async parameters(
     variables: readonly Variable[],
@@ -75,7 +78,7 @@ export class Inputs {
   }
 }
 
-/** Class labels from 0 to `classes` - 1 in turn, int32 [n]. */
+/** Cyclic class labels from 0 to `classes` - 1, int32 [n]. */
 export function madeLabels(n: number, classes: number): Tensor {
   return tensor(Int32Array.from({ length: n }, (_, i) => (7 * i + 3) % classes))
 }
@@ -85,7 +88,7 @@ async function readTensor(path: string): Promise<Tensor> {
   return tensor(data, { shape })
 }
 
-/** The iteration that runs a compiled function and releases what it returns. */
+/** The iteration that runs a compiled function and releases its result. */
 export function repeat(run: () => Promise<Tree | undefined>): Iteration {
   return async () => {
     for (const result of treeLeaves(await run())) result.dispose()

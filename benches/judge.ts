@@ -1,15 +1,15 @@
 /**
- * Judges the estimators on samples of which the mutual information is known:
+ * Compares the estimators with known mutual information:
  *
  *     npm run judge -- [FOLDER] [--json FILE] [--page FILE] [--trained]
  *     npm run judge -- --fresh SEED [--json FILE] [--page FILE] [--trained]
  *     npm run judge -- --messy SEED [--json FILE] [--page FILE]
  *
- * FOLDER (default the project's own cases, benches/cases) holds truth.json, the samples it names and, where there are any, the
- * answers of other packages in peers.json. The page, by default docs/accuracy.md, is written for the project's own cases
- * or where --page names one. Estimators that train a network for every estimate (MINE and its like, minutes in all) take part
- * where a page is written, or with --trained. --fresh draws samples that are not in the folder (judge/fresh.ts) and judges these; --messy draws
- * samples such as real columns are (judge/messy.ts), which the page of the project's own cases ends with.
+ * FOLDER (default the project's own cases, benches/cases) holds truth.json, its samples and, optionally, the results of other packages in
+ * peers.json. The page, by default docs/accuracy.md, is written for the project's own cases or if --page is given. Estimators that train a
+ * network for every estimate (MINE and similar, minutes in total) are included if a page is written, or with --trained. --fresh draws
+ * samples that are not in the folder (judge/fresh.ts); --messy draws samples that resemble real columns (judge/messy.ts), with which the
+ * page of the project's own cases ends.
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,12 +29,12 @@ const usage =
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const ownCases = join(root, 'benches/cases')
 
-/** A mistake of the caller; its message is all that is shown. */
+/** A mistake of the caller; only its message is shown. */
 class UsageError extends Error {}
 
 interface Settings {
   readonly folder: string
-  /** What draws samples into the folder, which is then temporary. */
+  /** Draws samples into the folder, which is then temporary. */
   readonly draw: ((folder: string) => Promise<void>) | undefined
   readonly json: string | undefined
   readonly page: string | undefined
@@ -68,7 +68,7 @@ function parse(args: string[]): Settings {
   }
 }
 
-/** What `write` draws by the seed given as an option; undefined where it is not. */
+/** The samples of `write` for the seed in an option; undefined without the option. */
 function drawing(
   option: string,
   given: string | undefined,
@@ -114,7 +114,7 @@ async function main(args: string[]): Promise<number> {
   return 0
 }
 
-/** Judges samples that are drawn into a temporary folder. */
+/** Judges samples in a temporary folder. */
 async function judgeDrawn(
   folder: string,
   draw: (folder: string) => Promise<void>,

@@ -1,10 +1,10 @@
 /**
- * How long the library holds the event loop: `npm run bench:loop -- [--rounds 5] [--only REGEX]`.
+ * How long the library blocks the event loop: `npm run bench:loop -- [--rounds 5] [--only REGEX]`.
  *
- * Of each case the longest turn is measured, several times; the figure is the least of them, since another process can only make it longer. `own` is
- * the time that the JavaScript thread had a processor, where the system tells it, and is what must be below 20 ms; `wall` is the time by the clock. Beside them
- * stand the first round, in which plans are made and nothing is warm, the longest pause of the garbage collector, and what it costs plain JavaScript to fill as many bytes as the
- * call must copy before it comes back. Work of a single synchronous call is listed without a verdict.
+ * The longest turn of each case is measured several times; the result is the minimum, since another process can only make it longer. `own`
+ * is the processor time of the JavaScript thread, if the system reports it, and must be below 20 ms; `wall` is wall time. Other columns are
+ * the first round, in which plans are made and nothing is warm; the longest pause of the garbage collector; and the time in which plain
+ * JavaScript fills as many bytes as the call must copy before it returns. Single synchronous calls are listed without a verdict.
  */
 import { rmSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
@@ -12,21 +12,21 @@ import { parseArgs } from 'node:util'
 import { cases, folder, type LoopCase } from './loop/cases.js'
 import { type Turns, turnsOf } from './loop/turns.js'
 
-/** Milliseconds that nothing may hold the event loop for. */
+/** Maximum duration of a turn in milliseconds. */
 const limit = 20
 
-/** What it costs to make and fill an array of so many megabytes, in milliseconds. */
+/** Time to make and fill an array of a number of megabytes, in milliseconds. */
 function plainCost(megabytes: number): number {
   const start = performance.now()
   new Uint8Array(megabytes * 1e6).fill(1)
   return performance.now() - start
 }
 
-/** Runs the collector where Node has been told to let programs do so. */
+/** Runs the collector if Node permits programs to do so. */
 const collect = () => (globalThis as { gc?: () => void }).gc?.()
 
 interface Figures {
-  /** The round with the least turn. */
+  /** The round with the shortest turn. */
   readonly best: Turns
   readonly first: Turns
   readonly plain: number

@@ -1,13 +1,13 @@
 /**
- * The architecture's promises, measured: `npm run proofs`.
+ * Measurements of the architecture's promises: `npm run proofs`.
  *
  * (a) a training step of about 300 nodes is traced, keyed and found in the plan cache in under 0.5 ms;
  * (c) the main job's step asks the system for no memory after its second run;
  * (d) 10,000 steps leave resident memory flat, with and without `jit`;
- * (e) training never holds the event loop for 20 ms.
+ * (e) training never blocks the event loop for 20 ms.
  *
- * (b), gradients of gradients over the whole table of operations, is `crates/core/tests/gradients.rs`. Times depend on the
- * machine, so this is a program that prints figures, not a test. The exit code is 1 when a promise is broken.
+ * (b), gradients of gradients over the whole table of operations, is `crates/core/tests/gradients.rs`. Times depend on the machine, so this
+ * is a program that prints measurements, not a test. The exit code is 1 if a promise is broken.
  */
 
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
@@ -41,7 +41,7 @@ function report(promise: string, holds: boolean, figures: string): void {
 
 const median = (values: number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] as number
 
-/** A perceptron with its step, not compiled. */
+/** A perceptron with its uncompiled step. */
 function perceptron(widths: readonly number[]) {
   const weights: Record<string, Variable> = {}
   for (let l = 0; l + 1 < widths.length; l++) {

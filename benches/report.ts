@@ -1,7 +1,7 @@
-/** What a run beside the peers is reported as: ratios, values that should agree, goals. */
+/** Report of a run against the peers: ratios, values that should agree, goals. */
 import { type Contest, contests, type Goal, goals } from './contests.js'
 
-/** What the peers' programs say of one participant of a case. */
+/** Output of the peers' programs for one participant of a case. */
 interface Figures {
   readonly ms?: number
   readonly min?: number
@@ -9,29 +9,29 @@ interface Figures {
   readonly value?: number
   readonly rss_mb?: number
   readonly start_s?: number
-  /** The largest share of the cores that other processes took while a block ran. */
+  /** The largest share of the cores used by other processes during a block. */
   readonly others?: number
   readonly error?: string
 }
 
-/** What the peers' programs print at the end of a run. */
+/** Output of the peers' programs at the end of a run. */
 export interface Run {
   readonly contest: string
   readonly cases: Readonly<Record<string, Readonly<Record<string, Figures>>>>
   readonly env: Readonly<Record<string, unknown>>
 }
 
-/** From this share on, other processes disturbed a block. */
+/** Share from which other processes disturbed a block. */
 const disturbed = 0.08
 
-/** By how much values may differ, relatively: float32 sums in different orders. */
+/** Relative tolerance of values: float32 sums in different orders. */
 const tolerance = 1e-3
 
 const contestOf = ({ contest }: Run) => contests[contest] as Contest
 const isOurs = (run: Run, name: string) => Object.hasOwn(contestOf(run).participants, name)
 const digits = (value: number) => String(Number(value.toPrecision(3)))
 
-/** One participant: its time with its range, its ratio to ours, and what else is known. */
+/** One participant: its time with its range, its ratio to ours, and other figures. */
 function cell(run: Run, name: string, figures: Figures, ours: number | undefined): string {
   if (figures.ms === undefined) return `${name}: ${figures.error ?? 'does not take part'}`
   const { ms, min = ms, max = ms, rss_mb, start_s, others = 0 } = figures
@@ -73,7 +73,7 @@ function agreement(run: Run, by: Readonly<Record<string, Figures>>): string {
   return `DIFFER: ${compared.map(([name, { value }]) => `${name} ${value}`).join(', ')}`
 }
 
-/** Every goal of the run's cases, with the ratio that was reached. */
+/** Every goal of the run's cases, with the measured ratio. */
 export function judged(run: Run): string {
   return Object.entries(run.cases)
     .flatMap(([name, by]) =>

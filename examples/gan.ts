@@ -3,7 +3,7 @@
  *
  *     node build/examples/gan.js [--epochs N] [--seed N] [--out DIR]
  *
- * Stop the program and run it again: it goes on from its last checkpoint. In a program of your own, import from 'hyperglow'.
+ * Stop the program and run it again: it continues from its last checkpoint. In your own program, import from 'hyperglow'.
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'

@@ -1,7 +1,7 @@
 /**
  * Training without back-propagation on MNIST: the HSIC bottleneck of Ma, Lewis and Kleijn 2019. `npm run example:hsic -- format --seeds 3`.
  *
- * With `--quick` one epoch of each kind, as the tests run it.
+ * `--quick` trains one epoch of each kind, as in the tests.
  */
 import { quickFormat } from './bottleneck/hsic/format.js'
 import { hsicStudy } from './bottleneck/hsic/index.js'

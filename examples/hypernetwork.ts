@@ -3,7 +3,7 @@
  *
  *     node build/examples/hypernetwork.js [--epochs N] [--seed N]
  *
- * In a program of your own, import from 'hyperglow'.
+ * In your own program, import from 'hyperglow'.
  */
 import { parseArgs } from 'node:util'
 import { cosineLR, dynamicsTable, EarlyStopping, fit, HSIC, LearningRate, TreeDataset } from '../ts/index.js'
@@ -21,7 +21,7 @@ const { history, dynamics } = await fit(
   {
     epochs: Number(values.epochs),
     validation: new TreeDataset(waves(101, conditions), { batchSize: 101 }),
-    // The price of large weights fades in the first thousand steps, without another trace.
+    // The penalty of large weights decays in the first thousand steps, without another trace.
     scalars: { decay: ({ step }) => 1e-5 * Math.max(0, 1 - step / 1000) },
     evaluators: [{ evaluator: new HSIC({ kernel: 'gaussian', sigma: 1 }), evaluateOn: 'epoch', every: 10 }],
     callbacks: [

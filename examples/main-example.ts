@@ -1,9 +1,9 @@
 /**
- * The shortest whole story: a small convolutional network on MNIST, dropout included, whose layers HSIC follows for five epochs.
+ * The shortest complete example: a small convolutional network on MNIST with dropout, and HSIC of its layers for five epochs.
  *
  *     node build/examples/main-example.js [--epochs N] [--limit N] [--seed N] [--out DIR]
  *
- * In a program of your own, import from 'hyperglow'.
+ * In your own program, import from 'hyperglow'.
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'

@@ -1,7 +1,8 @@
 /**
- * The network of PyGlow's notebook: its loss with the softmax taken twice, its information planes with and without dropout. `npm run example:notebook -- notebook --seeds 3`.
+ * The network of PyGlow's notebook: its loss with softmax applied twice, its information planes with and without dropout. `npm run
+ * example:notebook -- notebook --seeds 3`.
  *
- * With `--quick` one epoch on 2,000 images.
+ * `--quick` trains one epoch on 2,000 images.
  */
 import { notebook, notebookStudy } from './bottleneck/notebook/planes.js'
 import { allHold, runProgram } from './bottleneck/program.js'

@@ -11,4 +11,4 @@ import { collect } from './bottleneck/store.js'
 const page = 'docs/results.md'
 const runs = await collect()
 await writeAtomic(page, pageOf(runs))
-console.log(`${runs.length} runs are told of in ${page}`)
+console.log(`${page} has ${runs.length} runs`)

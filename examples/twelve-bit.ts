@@ -1,10 +1,10 @@
 /**
  * The 12-bit experiment of Shwartz-Ziv and Tishby 2017 and Saxe et al. 2018: do layers compress? `npm run example:twelve-bit`.
  *
- * Small networks with tanh and with relu learn to label the 4096 patterns of 12 bits; all the while the information that
- * each layer holds of the pattern, I(X;T), and of the label, I(T;Y), is measured on all patterns, in bits. tanh layers lose
- * information of the pattern after the fitting phase when they are binned, relu layers do not; dead networks are set apart. A
- * network without noise holds all of the pattern in theory: what changes is what the bins, or the noise of the KDE, can tell apart.
+ * Small networks with tanh and with relu learn to label the 4096 patterns of 12 bits. During training the information of each layer about
+ * the pattern, I(X;T), and about the label, I(T;Y), is measured on all patterns, in bits. With binning tanh layers lose information about
+ * the pattern after the fitting phase; relu layers do not. Dead networks are reported separately. In theory a network without noise keeps
+ * all information about the pattern: the resolution of the bins, or of the KDE noise, is what changes.
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -53,11 +53,11 @@ function settingsOf(args: string[]): Settings {
 
 /** Every epoch at first, then every tenth, and the last. */
 const isBinned = (epoch: number, last: number) => epoch <= 100 || epoch % 10 === 0 || epoch === last
-/** Few, since a bound takes all pairs of patterns: of relu, whose course it is to confirm, at four stages; of tanh at the end. */
+/** Few epochs, since a bound takes all pairs of patterns: for relu at four stages, to confirm the trajectory; for tanh at the end. */
 const isBounded = (activation: Activation, epoch: number, last: number) =>
   epoch === last || (activation === 'relu' && [20, 200, 1000].includes(epoch))
 
-/** Trains the networks of one activation and measures them on the way. */
+/** Trains the networks of one activation and measures them during training. */
 async function run(activation: Activation, data: TwelveBits, targets: Targets, settings: Settings) {
   const seeds = Array.from({ length: settings.seeds }, (_, seed) => seed)
   const networks = new Networks(activation, seeds, data)
@@ -94,7 +94,7 @@ async function run(activation: Activation, data: TwelveBits, targets: Targets, s
 
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length
 
-/** Means over the given seeds, as the plots take them: [epoch][evaluator][layer][2]. */
+/** Means over the given seeds, for the plots: [epoch][evaluator][layer][2]. */
 function averaged(course: Course, seeds: readonly number[]): number[][][][] {
   const at = (epoch: Pair[][], layer: number, side: 0 | 1) =>
     mean(seeds.map((seed) => epoch[seed]?.[layer]?.[side] as number))

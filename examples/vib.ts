@@ -1,7 +1,7 @@
 /**
  * The deep variational information bottleneck of Alemi, Fischer, Dillon and Murphy 2017 on MNIST. `npm run example:vib -- vib25 --seeds 3`.
  *
- * With `--quick` three epochs at two trade-offs, as the tests run it.
+ * `--quick` trains three epochs at two trade-offs, as in the tests.
  */
 import { allHold, runProgram } from './bottleneck/program.js'
 import { vibStudy } from './bottleneck/vib/index.js'

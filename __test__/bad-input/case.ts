@@ -1,4 +1,4 @@
-/** Wrong calls and what they must say. */
+/** Wrong calls and the required content of their messages. */
 
 import type { HyperglowError } from '../../ts/index.js'
 
@@ -9,7 +9,7 @@ export type ErrorClass = new (message: string) => HyperglowError
 export interface BadInput {
   readonly name: string
   readonly error: ErrorClass
-  /** What the message must hold: what was given, what was expected, how to mend it. */
+  /** The required content of the message: what was given, what was expected, how to mend it. */
   readonly says: readonly RegExp[]
   /** The wrong call; it throws or rejects. */
   run(): unknown

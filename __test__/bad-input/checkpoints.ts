@@ -44,7 +44,7 @@ export const checkpointCases: readonly BadInput[] = [
   bad('a checkpoint of another optimizer', StateError, [/'adam'/, /'sgd'/, /optimizer: false/], () =>
     swap(ready(), ready({ optimizer: 'adam' }), 'adam'),
   ),
-  bad('a checkpoint cut off', DataError, [/not a sound safetensors file/, /copy it again/], async () => {
+  bad('a checkpoint cut off', DataError, [/not a valid safetensors file/, /copy it again/], async () => {
     const model = plain()
     const path = join(folder, 'cut')
     await model.save(path)

@@ -34,7 +34,7 @@ function file(name: string, ...parts: (string | Uint8Array | readonly number[])[
   return path
 }
 
-/** A path that no file can have, whoever asks: it lies under a file. */
+/** A path that cannot exist for any user: it is below a file. */
 export const unwritable = (name: string): string => join(file('not-a-folder', 'text'), name)
 
 const u64 = (value: number) => Buffer.from(new BigUint64Array([BigInt(value)]).buffer)
@@ -57,7 +57,7 @@ const weights: readonly BadInput[] = [
   bad(
     'an empty file of weights',
     DataError,
-    [/not a sound safetensors file/, /0 bytes/, /copy it again/],
+    [/not a valid safetensors file/, /0 bytes/, /copy it again/],
     () => hg.readSafetensors(file('empty.safetensors')),
   ),
   bad(
@@ -77,7 +77,7 @@ const weights: readonly BadInput[] = [
   bad(
     'weights of an unknown type',
     DTypeError,
-    [/'w' has dtype "F8"/, /those read are F32/, /convert it/],
+    [/'w' has dtype "F8"/, /supported are F32/, /convert it/],
     () =>
       hg.readSafetensors(
         safetensors('f8.safetensors', { w: { dtype: 'F8', shape: [2], data_offsets: [0, 2] } }, 2),
@@ -97,7 +97,7 @@ const weights: readonly BadInput[] = [
 ]
 
 const arrays: readonly BadInput[] = [
-  bad('text for an array', DataError, [/not a sound \.npy file/, /NUMPY/, /save it again/], () =>
+  bad('text for an array', DataError, [/not a valid \.npy file/, /NUMPY/, /save it again/], () =>
     hg.readNpy(file('text.npy', 'this is no array')),
   ),
   bad('complex numbers', DTypeError, [/<c8/, /a\.real, a\.imag/], () => {
@@ -167,7 +167,7 @@ const datasets: readonly BadInput[] = [
   bad(
     'MNIST cut off',
     DataError,
-    [/not a sound idx file/, /needs 784 bytes/, /has 10: truncated/, /copy it again/],
+    [/not a valid idx file/, /needs 784 bytes/, /has 10: truncated/, /copy it again/],
     () => mnist('cut', { 't10k-images-idx3-ubyte': [...idx(8, 1, 28, 28), ...new Uint8Array(10)] }),
   ),
   bad('MNIST of something else', DataError, [/begins with ff d8 ff e0/, /expected 00 00/], () =>

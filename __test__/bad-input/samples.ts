@@ -2,7 +2,7 @@
 
 import { type CompileOptions, Dense, type Network, Sequential } from '../../ts/index.js'
 
-/** Two layers on 3 features that tell 2 classes apart, not compiled. */
+/** Two layers that classify 3 features into 2 classes, not compiled. */
 export function plain(units = 4): Sequential {
   const model = new Sequential({ inputShape: [3], seed: 1 })
   return model.add(new Dense(units, { activation: 'relu' })).add(new Dense(2, { activation: 'softmax' }))
@@ -18,7 +18,7 @@ export const y = [0, 1, 0, 1, 0, 1, 0, 1]
 
 /** No progress on the terminal. */
 export const quiet = { verbose: false } as const
-/** Runs something that fails, and fails in another way where the weights are not as they were. */
+/** Runs a call that fails, and throws another error if the weights have changed. */
 export async function unchanged(model: Network, work: () => Promise<unknown>): Promise<unknown> {
   const weights = async () => {
     const values = Object.values(model.weights).map((variable) => variable.data())

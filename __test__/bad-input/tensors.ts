@@ -57,7 +57,7 @@ const making: readonly BadInput[] = [
   bad('an unknown dtype', UnknownNameError, [/"float46"/, /did you mean "float64"/, /int32/], () =>
     tensor([1], { dtype: untyped('float46') }),
   ),
-  bad('CUDA where there is none', DeviceError, [/"cuda:1" was asked for/, /none of CUDA/, /use "cpu"/], () =>
+  bad('CUDA where there is none', DeviceError, [/given device "cuda:1"/, /no CUDA device/, /use "cpu"/], () =>
     tensor([1], { device: 'cuda:1' }),
   ),
   bad('an unknown device', DeviceError, [/"gpu"/, /use "cpu" or "reference", or "auto"/], () =>

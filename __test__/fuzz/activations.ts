@@ -1,4 +1,4 @@
-/** Calls of what reads and measures activations, and the small dump that they read. */
+/** Calls of the functions that read and measure activations, and their small dump. */
 import * as hg from '../../ts/index.js'
 import { type Call, type FunctionTable, functionCalls } from './call.js'
 

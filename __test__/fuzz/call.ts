@@ -1,4 +1,4 @@
-/** One call that works: what it is of, its arguments, and how it is made. The fuzzer changes one thing in it. */
+/** A valid call: its function, its arguments, and how it is made. The fuzzer changes one thing in it. */
 
 /** Makes the arguments anew for every call. */
 export type MakeArgs = () => readonly unknown[]
@@ -10,7 +10,7 @@ export interface Call {
   readonly run: (args: readonly unknown[]) => unknown
 }
 
-/** Arguments of a function, and what else to do with its result: functions that return functions are called, too. */
+/** Arguments of a function, and further calls on its result: returned functions are called too. */
 export interface Row {
   readonly args: MakeArgs
   readonly use?: (result: never) => unknown

@@ -1,4 +1,4 @@
-/** Calls of what reads data sets, and the small files that they read. */
+/** Calls of the functions that read data sets, and their small files. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { writeIdx } from '../../ts/data/idx.js'
 import * as hg from '../../ts/index.js'
@@ -42,7 +42,7 @@ const batch = () => ({ x: images(), y: labels() })
 const dataset = () =>
   new hg.ArrayDataset(some([10, 3]), ints([0, 1, 0, 1, 1, 1, 0, 0, 2, 2]), { batchSize: 4, shuffle: true })
 
-/** A call of what makes an augmentation, which is then applied. */
+/** A call of a function that makes an augmentation, which is then applied. */
 const augmentation = (...args: unknown[]) => ({
   args: () => args,
   use: (change: hg.Augmentation) => change(batch(), hg.key(1)),
@@ -53,7 +53,7 @@ async function through(source: AsyncIterable<hg.Batch>): Promise<void> {
   for await (const { x } of source) await x.data()
 }
 
-/** Goes through what may be no batches. */
+/** Iterates over a value that may not be batches. */
 async function past(source: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of source);
 }

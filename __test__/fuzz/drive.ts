@@ -1,4 +1,4 @@
-/** Runs the calls in processes of their own, so that an abort or an endless loop is a finding, too, and its call is known. */
+/** Runs the calls in separate processes, so that an abort or an endless loop is a finding with a known call. */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -24,7 +24,7 @@ interface Line extends Partial<Finding> {
   readonly done?: number
 }
 
-/** One process; resolves to what it found. */
+/** One process; resolves to its findings. */
 function run(count: number, seed: number, only: string): Promise<Finding[]> {
   const folder = mkdtempSync(join(tmpdir(), 'hyperglow-fuzz-'))
   const worker = fileURLToPath(new URL('worker.js', import.meta.url))

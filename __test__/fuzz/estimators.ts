@@ -39,7 +39,7 @@ const kernels = { kernel: 'gaussian', kernelY: 'laplacian', sigma: 1, sigmaY: [1
 
 interface EstimatorRow {
   readonly options: object
-  /** What y holds. */
+  /** Kind of y. */
   readonly y: 'numbers' | 'classes'
 }
 
@@ -219,7 +219,7 @@ export const estimatorCallsOfAll: readonly Call[] = [
   }),
 ]
 
-/** Further options that exclude those of the table. */
+/** Other options that exclude those of the table. */
 export const otherOptions: readonly Call[] = (
   [
     ['Binned', { binSize: 0.5 }],

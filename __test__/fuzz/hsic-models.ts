@@ -172,7 +172,7 @@ export const hsicModelCalls: readonly Call[] = [
   ...kinds.flatMap(networkCalls),
 ]
 
-/** Calls that end with an error as they should: nothing was trained, and the file is of another model. */
+/** Calls that must end with an error: nothing was trained, and the file is of another model. */
 export const failingHsicCalls: readonly string[] = kinds.flatMap(({ type }) => [
   `${type}.dynamics`,
   `${type}.load`,

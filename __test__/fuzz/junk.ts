@@ -1,7 +1,7 @@
 /** Values that no argument expects, and some that are right in another place. */
 import { key, ones, Sequential, tensor, Variable, zeros } from '../../ts/index.js'
 
-/** What our own getters, functions and proxies throw: it may come out as it is. */
+/** Errors of the fuzzer's own getters, functions and proxies: they may pass through unchanged. */
 export class OwnError extends Error {}
 
 const throwOwn = (): never => {
@@ -43,7 +43,7 @@ class Own {
   size = 1
 }
 
-/** Each by a name for the report. Numbers are small or absurd, never just large: those would only take long. */
+/** Junk values with names for the report. Numbers are small or absurd, never just large: large ones would only take long. */
 export const junk: Readonly<Record<string, () => unknown>> = {
   undefined: () => undefined,
   null: () => null,

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util'
 import { junk } from './junk.js'
 
-/** What to change: numbers that are taken modulo what there is to choose from. */
+/** What to change: numbers that are taken modulo the number of choices. */
 export interface Choice {
   readonly kind: 'replace' | 'drop' | 'append' | 'name'
   readonly place: number
@@ -42,7 +42,7 @@ function isPlain(value: unknown): value is Record<string, unknown> {
 function places(value: unknown, path: Path = []): Path[] {
   const own = path.length === 0 ? [] : [path]
   if (path.length === 4) return own
-  // The first entries of long lists stand for the others.
+  // The first entries of long lists represent the others.
   if (Array.isArray(value))
     return [...own, ...value.slice(0, 4).flatMap((entry, i) => places(entry, [...path, i]))]
   if (!isPlain(value)) return own
@@ -72,7 +72,7 @@ export interface Mutated {
   readonly change: string
 }
 
-/** The arguments with the change that was chosen; 'none' where there is nothing of that kind to change. */
+/** The arguments with the selected change; 'none' if there is nothing of that kind to change. */
 export function mutate(args: readonly unknown[], { kind, place, value }: Choice): Mutated {
   const name = junkNames[value % junkNames.length] as string
   const make = junk[name] as () => unknown

@@ -1,4 +1,4 @@
-/** Calls of operations on tensors, of what makes tensors, and of functions of functions. */
+/** Calls of operations on tensors, of functions that make tensors, and of functions of functions. */
 import {
   add,
   mul,

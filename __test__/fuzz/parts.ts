@@ -1,4 +1,4 @@
-/** Calls of layers, losses, metrics, optimizers, schedules, initializers, and what has a class of its own. */
+/** Calls of layers, losses, metrics, optimizers, schedules, initializers, and other classes. */
 
 import type { Layer, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'

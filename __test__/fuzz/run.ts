@@ -1,4 +1,4 @@
-/** `npm run fuzz -- [calls] [seed] [name]`: makes calls with wrong arguments and lists what they end with that they must not. */
+/** `npm run fuzz -- [calls] [seed] [name]`: makes calls with wrong arguments and lists forbidden outcomes. */
 import { type Finding, fuzz } from './drive.js'
 
 const [calls = '2000', seed = String(Date.now() % 1e9), only = ''] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-/** Every call that the fuzzer starts from, and what of the public interface none of them covers. */
+/** Every call that the fuzzer starts from, and the public names that none of them covers. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../ts/core/package-root.js'
@@ -32,7 +32,7 @@ export const calls: readonly Call[] = [
   ...activationCalls,
 ]
 
-/** Classes that others extend: their methods are called on those. */
+/** Classes to extend: their methods are called on subclasses. */
 const bases = new Set([
   'ActivatedLayer',
   'AvgPool',
@@ -86,7 +86,7 @@ const internal = ((): ReadonlyMap<string, ReadonlySet<string>> => {
 /** Lazy values that these estimators say they have not. */
 const notLazy = ['criterion', 'evaluateSegment']
 
-/** Classes that nobody makes by `new`. */
+/** Classes that are never made by `new`. */
 const unmade = new Set(['Tensor', 'DynamicsWriter', 'RunSet'])
 
 type Type = { readonly name: string; readonly prototype: object }

@@ -1,7 +1,7 @@
 /**
- * A process that makes calls and tells of those that end otherwise than they may: with a result, or with a HyperglowError.
+ * A process that makes calls and reports those that end with anything but a result or a HyperglowError.
  *
- *     node worker.js CALLS SEED ONLY        in a folder of its own; findings go to standard output, a line each
+ *     node worker.js CALLS SEED ONLY        in a separate folder; findings go to standard output, one per line
  */
 import { writeSync } from 'node:fs'
 import fc from 'fast-check'
@@ -13,7 +13,7 @@ import { calls } from './table.js'
 
 /** A call that takes longer hangs. */
 const longest = 30_000
-/** Tensors up to this size, and absurd ones, are computed: those between would only take long. */
+/** Tensors up to this size, and absurd ones, are computed: sizes between would only take long. */
 const computed = 1e6
 const absurd = 2 ** 40
 /** Warnings of one process that are no flood. */
@@ -28,7 +28,7 @@ interface Finding {
   readonly what: string
 }
 
-/** A line to whoever started this process; a pipe that is full for the moment is tried again. */
+/** Sends a line to the parent process; if the pipe is full it is tried again. */
 function say(line: object): void {
   for (let rest = Buffer.from(`${JSON.stringify(line)}\n`); rest.length > 0; ) {
     try {
@@ -52,9 +52,9 @@ process.on('unhandledRejection', (error) => {
 })
 
 function isAllowed(error: unknown): boolean {
-  // Of the class that stands in the place of a function.
+  // Of a class in place of a function.
   if (error instanceof TypeError && error.message.startsWith('Class constructor Own')) return true
-  // What a revoked proxy throws is its own, as what a getter throws is.
+  // Errors of a revoked proxy belong to it, like those of a getter.
   if (error instanceof TypeError && error.message.endsWith('on a proxy that has been revoked')) return true
   return error instanceof OwnError || (error instanceof HyperglowError && !(error instanceof InternalError))
 }
@@ -65,7 +65,7 @@ function shown(error: unknown): string {
   return `${error.name}: ${error.message.slice(0, 160)} ${place?.trim().replace(/.*\/(ts\/[^)]*)\)?$/, '$1') ?? ''}`
 }
 
-/** Computes what came out. */
+/** Computes the result. */
 async function settle(result: unknown, depth = 0): Promise<void> {
   if (result instanceof Tensor) {
     if (!result.isDisposed && (result.size <= computed || result.size >= absurd)) await result.data()
@@ -100,7 +100,7 @@ async function make(index: number, choice: Choice): Promise<void> {
   } catch (error) {
     if (!isAllowed(error)) report(shown(error))
   } finally {
-    // What one call switches must not decide what the next one is given.
+    // Switches of one call must not affect the next call.
     debug({})
   }
 }

@@ -1,4 +1,6 @@
-/** The analysis topic of the golden files in our API. All of it is computed in float64, so inputs are read as they are written in either precision. */
+/**
+ * The analysis topic of the golden files in our API. Everything is computed in float64, so inputs are read unchanged in either precision.
+ */
 
 import type { ConditionalOptions, Statistic, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'

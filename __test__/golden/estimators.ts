@@ -1,4 +1,4 @@
-/** Estimators of the golden files in our API; those by nearest neighbors have a file of their own. */
+/** Estimators of the golden files in our API; those by nearest neighbors have a separate file. */
 
 import type {
   DistanceCorrelationOptions,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { type DType, type Tensor, tensor } from '../../ts/index.js'
 
-/** A tensor as it is written: numbers row-major, or a formula for large ones. */
+/** A stored tensor: numbers row-major, or a formula for large ones. */
 export interface Stored {
   readonly shape: readonly number[]
   readonly data?: readonly number[]

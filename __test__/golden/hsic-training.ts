@@ -16,7 +16,7 @@ function criterionOf({ variant, scaling, eps, dim_scaled: scaleSqrtD, sigma }: P
   })
 }
 
-/** The stack of a case: dense layers, with a normalization before the activation of all but the last where it says so. */
+/** The stack of a case: dense layers, with a normalization before the activation of all except the last, if requested. */
 function stackOf(inputs: Tensors, p: Params, dtype: Precision): hg.HSICSequential {
   const x = inputs.x as Tensor
   const model = new hg.HSICSequential({ inputShape: x.shape.slice(1), dtype })
@@ -55,7 +55,7 @@ function assign(model: Network, names: ReadonlyMap<string, string>, inputs: Tens
   for (const [name, path] of names) model.weights[path]?.assign(inputs[prefix + name] as Tensor)
 }
 
-/** The weights as they are now, whatever comes after. */
+/** A copy of the current weights. */
 const held = (model: Network, names: ReadonlyMap<string, string>, after: string): Outputs =>
   Object.fromEntries(
     [...names].map(([name, path]) => [name + after, (model.weights[path] as hg.Variable).value]),
@@ -108,7 +108,7 @@ const training: Operation = async (inputs, { params: p }, precision) => {
   return outputs
 }
 
-/** A sigma network without hidden layers of its own making: `layers` are those of each copy. */
+/** A sigma network without hidden layers; `layers` are those of each copy. */
 function sigmaNetwork(
   inputShape: hg.Shape,
   p: Params,
@@ -149,7 +149,7 @@ const statisticsNow = (model: Network, inputs: Tensors): Outputs =>
     ),
   )
 
-/** Copies that each give their own part of the input, `h0`, `h1`, ..., and a readout that gives the aggregate as it is. */
+/** Copies that return their own part of the input, `h0`, `h1`, ..., and a readout that returns the aggregate unchanged. */
 const aggregation: Operation = (inputs, { params: p }, precision) => {
   const parts = Array.from({ length: p.num_networks }, (_, index) => inputs[`h${index}`] as Tensor)
   const width = parts[0]?.shape[1] as number

@@ -4,7 +4,7 @@ import * as hg from '../../ts/index.js'
 import type { Operation } from './run-case.js'
 
 /**
- * The bound of a uniform initializer, measured: the same draws of the same key, beside those for fans at which the bound is 1.
+ * The measured bound of a uniform initializer: the same draws of the same key, compared with those for fans at which the bound is 1.
  *
  * @param unit the fan-in at which the bound is 1
  */

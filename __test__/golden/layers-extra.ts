@@ -247,7 +247,7 @@ const freshStatistics = (x: Tensor): Tensors => {
   }
 }
 
-/** One layer with several sets of statistics: whoever calls it keeps them. */
+/** One layer with several sets of statistics, which the caller keeps. */
 const scriptedBatchNorm: Operation = (inputs, { params: p }) => {
   const layer = new hg.BatchNorm1d({
     eps: p.eps,
@@ -292,14 +292,14 @@ const scriptedBatchNorm: Operation = (inputs, { params: p }) => {
   return outputs
 }
 
-/** Statistics that are never moved: those that a layer begins with. */
+/** Statistics that never change: the initial ones of a layer. */
 const frozenStatistics: Operation = (inputs, { params: p }) => {
   const x = inputs.x0 as Tensor
   const layer = new hg.BatchNorm1d({ eps: p.eps })
   return { y: layer.apply(normWeights(inputs), x, hg.evalContext(freshStatistics(x))) }
 }
 
-/** Statistics that are weights: a context gives them to the layer, and takes what they become. */
+/** Statistics as weights: a context passes them to the layer, and receives their new values. */
 const learnableStatistics: Operation = (inputs, { params: p }) => {
   const x = input(inputs)
   const layer = new hg.BatchNorm1d({ eps: p.eps, momentum: p.momentum })
@@ -332,7 +332,7 @@ const denseBlockShapes: Operation = (_, { params: p }) =>
 const transitionShapes: Operation = (_, { params: p }) =>
   shapesOf(new hg.TransitionLayer(p.out_channels), [p.in_channels, ...p.spatial])
 
-/** A layer of convolutions and normalizations, of our names by those of the files: `norm0` and `0`, say. */
+/** A layer of convolutions and normalizations, by our names for those of the files: `norm0` and `0`, for example. */
 function normalized(
   layer: hg.Layer,
   inputs: Tensors,

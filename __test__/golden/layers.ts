@@ -88,7 +88,7 @@ const batchNorm: Operation = (inputs, { params: p }) => {
   }
 }
 
-/** torch's softplus(beta x) / beta, linear where beta x is above the threshold. */
+/** torch's softplus(beta x) / beta, linear if beta x is above the threshold. */
 function softplus(x: Tensor, { beta, threshold }: Params): Tensor {
   const scaled = x.mul(beta)
   return hg.where(scaled.greater(threshold), x, hg.softplus(scaled).div(beta))

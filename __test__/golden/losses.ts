@@ -15,7 +15,7 @@ const lossOf =
 const loss = (f: LossFunction) => lossOf('input', f)
 const classifier = (f: LossFunction) => lossOf('logits', f)
 
-/** The options that losses of class indices share; what a case leaves out keeps our default. */
+/** The shared options of losses of class indices; missing options have our defaults. */
 function classOptions(p: Params, inputs: Tensors): hg.CrossEntropyOptions {
   return {
     reduction: p.reduction,

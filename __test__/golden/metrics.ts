@@ -60,7 +60,7 @@ const metrics: Readonly<Record<string, Make>> = {
   matthews: by(hg.matthews, counting),
 }
 
-/** The parts of samples that are fed one after the other. */
+/** The batches of samples, in sequence. */
 function parts(x: Tensor, sizes: readonly number[]): Tensor[] {
   let start = 0
   return sizes.map((size) => {

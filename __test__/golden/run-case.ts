@@ -15,7 +15,7 @@ import { operation } from './operations.js'
 /** Tensors by name. */
 export type Tensors = Record<string, Tensor>
 
-/** What an operation of the golden files gives: tensors, or plain values. */
+/** Result of an operation of the golden files: tensors, or plain values. */
 export type Outputs = Record<string, Tensor | { readonly value: unknown }>
 
 /** Runs an operation on a case's inputs. */
@@ -27,7 +27,7 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly why: string }
   | { readonly kind: 'skipped' }
 
-/** Runs a case. Cases whose operation is not there yet are skipped. */
+/** Runs a case. Cases whose operation does not exist are skipped. */
 export async function runCase(c: Case, precision: Precision): Promise<Outcome> {
   const run = operation(c)
   if (run === undefined) return { kind: 'skipped' }
@@ -90,7 +90,7 @@ function checksum(gradient: Tensor): Tensor {
   return stack([gradient.sum(), gradient.mul(weights).sum(), gradient.norm()], 0)
 }
 
-/** sum(G y) or sum(G y^2) over the outputs that have a weight G; the value itself where there is none. */
+/** sum(G y) or sum(G y^2) over the outputs with a weight G; the value itself if there is none. */
 function loss(run: Operation, inputs: Tensors, c: Case, precision: Precision): Tensor {
   const outputs = run(inputs, c, precision)
   if (outputs instanceof Promise) throw new Error(`${c.op} must not wait while it is differentiated`)

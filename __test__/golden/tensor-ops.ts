@@ -159,7 +159,7 @@ export const tensorOperations: Readonly<Record<string, Operation>> = {
   ),
 }
 
-/** The extremum along one axis and where it is. */
+/** The extremum along one axis and its index. */
 function extremum(which: 'max' | 'min'): Operation {
   return (inputs, c) => {
     const a = inputs.a as Tensor

@@ -45,7 +45,7 @@ function forward(layers: readonly Layer[], all: NetworkWeights, x: Tensor) {
   return { logits, outputs }
 }
 
-/** A share of n samples, which the metric gives in float32, to the last digit of the precision. */
+/** A share of n samples, which the metric returns in float32, to the last digit of the precision. */
 function exactShare(share: Tensor, n: number, precision: Precision): Tensor {
   return share.mul(n).round().cast(precision).div(n)
 }

@@ -1,17 +1,17 @@
-/** The page `docs/parity.md`, made of the table. */
+/** The page `docs/parity.md`, made from the tables. */
 import type { Row, Status } from './rows.js'
 
 const meanings: Readonly<Record<Status, string>> = {
-  holds: 'kept, under the names that stand behind it',
-  changed: 'kept in another form, which is told',
-  declined: 'not made, for the reason that is told',
-  waits: 'to be kept as soon as what it needs is there',
+  holds: 'kept, by the names after it',
+  changed: 'kept in another form, as described',
+  declined: 'not kept, for the given reason',
+  waits: 'possible only with something that does not exist yet',
   later: 'not built yet',
 }
 
 const code = (text: string) => `\`${text}\``
 
-/** A row as an item of a list, its tests below. */
+/** A row as a list item with its tests. */
 function item({ id, stage, status, promise, ours, note, tests }: Row): string[] {
   const state = status === 'later' ? `stage ${stage}: not built yet` : status
   const names = ours.length === 0 ? '' : ` ${ours.map(code).join(', ')}.`
@@ -21,7 +21,7 @@ function item({ id, stage, status, promise, ours, note, tests }: Row): string[] 
   ]
 }
 
-/** The section about a system; its parts stand in the order in which they first occur. */
+/** The section about a system; its parts are in the order of their first rows. */
 function section(system: string, rows: readonly Row[]): string[] {
   const parts = [...new Set(rows.map(({ part }) => part))]
   const counts = (Object.keys(meanings) as Status[])
@@ -46,14 +46,14 @@ function section(system: string, rows: readonly Row[]): string[] {
 /** The page about all systems. */
 export function pageOf(tables: ReadonlyMap<string, readonly Row[]>): string {
   return [
-    '# What other systems promise, and what stands here',
+    '# Promises of other systems',
     '',
-    'The documents and sources of other systems promise what is told below in our words, with what we have for it and the tests that show it: `FILE: TITLE` is a test in',
-    '`__test__/FILE.test.ts`, `golden TOPIC: CASE` are reference values in `__test__/data/golden`. [from-pyglow.md](from-pyglow.md) has the calls of PyGlow beside ours.',
+    'This page lists what the documents and sources of other systems promise, in our words, with our names and tests. `FILE: TITLE` is a test in',
+    '`__test__/FILE.test.ts`, `golden TOPIC: CASE` are reference values in `__test__/data/golden`. [from-pyglow.md](from-pyglow.md) has the calls of PyGlow and ours.',
     '',
-    'This page is made from `docs/parity/*.tsv` by `npm run parity`. A test fails where it is out of date, or where it names an export, a member or a test that is not there.',
+    '`npm run parity` makes this page from `docs/parity/*.tsv`. A test fails if the page is out of date, or if it names a missing export, member or test.',
     '',
-    'Everywhere names are camelCase, optional arguments are one object of options, and a device is given as `device`.',
+    'In all rows names are camelCase, optional arguments are one options object, and the device is the option `device`.',
     '',
     ...[...tables].flatMap(([system, rows]) => section(system, rows)),
   ].join('\n')

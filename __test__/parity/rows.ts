@@ -1,4 +1,4 @@
-/** The rows of `docs/parity/SYSTEM.tsv`: what other systems promise, what we have for it, and which test shows it. */
+/** The rows of `docs/parity/SYSTEM.tsv`: promises of other systems, our names for them, and their tests. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../ts/core/package-root.js'
@@ -14,16 +14,16 @@ export interface Row {
   readonly id: string
   /** Stage of the project in which it is due, from 1. */
   readonly stage: number
-  /** Where it stands on the page. */
+  /** Section of the page. */
   readonly part: string
   readonly status: Status
   /** What is promised, in a sentence. */
   readonly promise: string
   /** Exports, or members of them: `Network.fit`, `CompileOptions.loss`, `mnist.load`. */
   readonly ours: readonly string[]
-  /** What stands instead, or why there is nothing. */
+  /** The alternative, or the reason that there is none. */
   readonly note: string
-  /** `FILE: TITLE` of a test in `__test__/FILE.test.ts`, or `golden TOPIC: CASE`, where `*` in CASE stands for anything. */
+  /** `FILE: TITLE` of a test in `__test__/FILE.test.ts`, or `golden TOPIC: CASE`, in which `*` matches anything. */
   readonly tests: readonly string[]
 }
 

@@ -1,7 +1,7 @@
 /** The TypeScript of a page of documentation, as programs that can be compiled. */
 import ts from 'typescript'
 
-/** What blocks may use without saying where it comes from. */
+/** Declarations that blocks may use. */
 const given: Readonly<Record<string, string>> = {
   model: 'IBSequential',
   history: 'History',

@@ -9,7 +9,7 @@ import { operation } from '../golden/operations.js'
 /** A text as a pattern of itself. */
 const literal = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
-/** Titles of the tests of a file. What a title fills in when it runs stands for anything. */
+/** Titles of the tests of a file. Parts that are filled in at run time match anything. */
 function titlesOf(file: string): RegExp[] {
   const text = readFileSync(join(packageRoot, '__test__', `${file}.test.ts`), 'utf8')
   const titles: string[] = []

@@ -1,6 +1,7 @@
 /**
- * Training steps of the information bottleneck on MNIST at published settings: one step of every layer of an HSIC network, each on what the layers before it are
- * after their own step (Ma, Lewis and Kleijn 2019), and a step of a variational bottleneck (Alemi and others 2017).
+ * Training steps of the information bottleneck on MNIST at published settings: one step of every layer of an HSIC network, each on the
+ * output of the layers before it after their own step (Ma, Lewis and Kleijn 2019), and a step of a variational bottleneck (Alemi and others
+ * 2017).
  */
 import {
   Activation,
@@ -80,7 +81,7 @@ const variational: Setup = async (inputs) => {
   model.compile({ optimizer: 'adam', learningRate: 1e-4, optimizerOptions: { betas: [0.5, 0.999] } })
   const [x, y] = [await images(inputs, vibBatch), await inputs.labels('y', vibBatch, classes)]
   using noise = await inputs.normal('noise', [vibBatch, code])
-  // Steps draw their own noise, so the value that is compared is the loss of the initial weights with noise that is given.
+  // Steps draw their own noise, so the compared value is the loss of the initial weights with given noise.
   const { loss } = model.terms({}, x, y, noise.reshape([1, vibBatch, code]))
   const value = await loss.item()
   const record = model.task.record as TrainingRecord
@@ -113,7 +114,7 @@ const forms: Readonly<Record<string, Form>> = {
 const layerwiseIn = (precision: 'float32' | 'float64'): Job =>
   Object.fromEntries(Object.entries(forms).map(([name, form]) => [name, layerwise(form, precision)]))
 
-/** As the published programs compute. */
+/** As in the published programs. */
 export const job: Job = { ...layerwiseIn('float32'), 'vib/784-1024-1024-512/m=100': variational }
-/** The kernel matrices in float64, which is the default. */
+/** The kernel matrices in float64, the default. */
 export const inDouble: Job = layerwiseIn('float64')

@@ -1,4 +1,4 @@
-/** The three products of a convolution, one by one: forward, gradient by the input, gradient by the weights. */
+/** The three products of a convolution, separately: forward, gradient with respect to the input, gradient with respect to the weights. */
 import { jit, type Tensor, vjp } from '../../ts/index.js'
 import { type Job, repeat, type Setup } from '../job.js'
 
@@ -13,7 +13,7 @@ interface Case {
   readonly groups?: number
 }
 
-/** By the names that the peers' script gives them. */
+/** By the names in the peers' script. */
 const cases: Readonly<Record<string, Case>> = {
   '32x64x32x32->64k3': { batch: 32, channels: 64, outputs: 64, size: 32, kernel: 3 },
   '32x128x16x16->128k3': { batch: 32, channels: 128, outputs: 128, size: 16, kernel: 3 },

@@ -1,6 +1,7 @@
 /**
- * Every kernel and variant of HSIC beside the biased one with gaussian kernels: x [m, d] with one-hot labels y [m, 10], the value, and the
- * value with its gradient by x. CKA, distance correlation and the matrix-based Renyi information of the same samples stand beside.
+ * Every kernel and variant of HSIC, compared with the biased one with gaussian kernels: x [m, d] with one-hot labels y [m, 10], the value,
+ * and the value with its gradient with respect to x. Also CKA, distance correlation and the matrix-based Renyi information of the same
+ * samples.
  */
 import {
   CKA,
@@ -42,7 +43,7 @@ async function data(inputs: Inputs, m: number, d: number): Promise<[x: Tensor, y
   return [x, await inputs.tensor('y', () => madeLabels(m, 10).oneHot(10))]
 }
 
-/** Widths suit d standard normal columns. */
+/** Bandwidths for d standard normal columns. */
 const hsic =
   (options: HSICOptions) =>
   (d: number): HSIC =>
@@ -63,7 +64,7 @@ const kernels: Readonly<Record<string, (d: number) => Estimator>> = {
   'cka rbf': () => new CKA({ kernel: 'rbf' }),
 }
 
-/** Not HSIC, and slower; the gradient takes decompositions. */
+/** Not HSIC, and slower; the gradient needs decompositions. */
 const others: Readonly<Record<string, (d: number) => Estimator>> = {
   dcor: () => new DistanceCorrelation(),
   'renyi 2': () => new RenyiMI({ alpha: 2 }),

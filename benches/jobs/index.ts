@@ -1,4 +1,4 @@
-/** All jobs by the names under which `npm run bench` knows them. */
+/** All jobs by their names in `npm run bench`. */
 import type { Job } from '../job.js'
 import { job as bottleneck, inDouble } from './bottleneck.js'
 import { job as conv } from './conv.js'

@@ -1,8 +1,8 @@
-/** J0, what the machine gives: float32 matrix products and memory bandwidth. */
+/** J0, the limits of the machine: float32 matrix products and memory bandwidth. */
 import { jit, type Tensor, Variable, zeros } from '../../ts/index.js'
 import { type Job, repeat, type Setup } from '../job.js'
 
-/** [m, k] times [k, n], written to memory that stays, as the peers do. */
+/** [m, k] times [k, n], written to the same memory each time, as the peers do. */
 const product =
   (m: number, k: number, n: number): Setup =>
   async (inputs) => {

@@ -2,7 +2,7 @@
  * J1, one training iteration of the seed's notebook: convolution of 16, dense 1000, 500, 200 and 10, MNIST in batches of 64,
  * SGD with momentum, cross-entropy of the softmax's output as if it were logits.
  *
- * The peers know one case, 'j1'. Two jobs answer it: `j1` with the notebook's HSIC evaluator, `j1b` without one.
+ * The peers have one case, 'j1'. Two jobs correspond to it: `j1` with the notebook's HSIC evaluator, `j1b` without one.
  */
 import { Conv2d, Dense, Flatten, HSIC, IBSequential, mnist, type Tensor, tensor } from '../../ts/index.js'
 import type { StepInput } from '../../ts/train/feed.js'
@@ -10,7 +10,7 @@ import type { Inputs, Job, Setup } from '../job.js'
 import { trainer } from '../training.js'
 
 const batch = 64
-/** Training images; the rest validates. */
+/** Number of training images; the rest validates. */
 const samples = 48_000
 
 function network(tracked: boolean): IBSequential {
@@ -24,7 +24,7 @@ function network(tracked: boolean): IBSequential {
   return model
 }
 
-/** The order in which the images are gone through, without end. */
+/** The order of the images, endless. */
 async function* rowsOf(inputs: Inputs): AsyncGenerator<Tensor> {
   const given = await inputs.tensor('order', () =>
     tensor(Int32Array.from({ length: samples }, (_, i) => (i * 7919) % samples)),

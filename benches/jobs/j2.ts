@@ -1,4 +1,4 @@
-/** J2, biased HSIC of x [m, 784] and one-hot labels y [m, 10] with gaussian kernels: the value, and the gradient by x. */
+/** J2, biased HSIC of x [m, 784] and one-hot labels y [m, 10] with gaussian kernels: the value, and the gradient with respect to x. */
 import { grad, HSIC, jit, type Tensor } from '../../ts/index.js'
 import { type Inputs, type Job, madeLabels, repeatForValue, type Setup } from '../job.js'
 

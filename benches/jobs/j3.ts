@@ -1,6 +1,6 @@
 /**
- * J3, mutual information of x and y [n, d] in float64: KSG 1 (k = 3) on the data as they are, the gaussian kernel densities that
- * "torch by hand" computes, and binned activations against 10 labels.
+ * J3, mutual information of x and y [n, d] in float64: KSG 1 (k = 3) on the unscaled data, the gaussian kernel densities of "torch by
+ * hand", and binned activations against 10 labels.
  */
 import { Binned, jit, KSG, key, normal, similaritySums, type Tensor } from '../../ts/index.js'
 import { type Inputs, type Job, repeatForValue, type Setup } from '../job.js'
@@ -8,7 +8,7 @@ import { type Inputs, type Job, repeatForValue, type Setup } from '../job.js'
 const sizes = [1000, 5000, 10000] as const
 const rho = 0.6
 
-/** Normal pairs of correlation 0.6 where the peers' arrays are not there. */
+/** Normal pairs of correlation 0.6 if the peers' arrays are missing. */
 async function pairs(inputs: Inputs, n: number, d: number): Promise<[x: Tensor, y: Tensor]> {
   const draw = (seed: number) => normal(key(seed), [n, d], { dtype: 'float64' })
   const x = await inputs.tensor('x', () => draw(1))

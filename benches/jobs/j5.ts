@@ -1,9 +1,9 @@
 /**
- * J5, one continual-learning step of a hypernetwork, task 4 of 5: cross-entropy of the main network 784-100-100-10 that it makes,
- * plus the squared change of the weights that it makes for the four earlier tasks, against stored ones; Adam.
+ * J5, one continual-learning step of a hypernetwork, task 4 of 5: cross-entropy of the generated main network 784-100-100-10, plus the
+ * squared change of the weights generated for the four earlier tasks, against stored ones; Adam.
  *
- * Modes: `plain`; `dtheta`, the change is that after a look-ahead SGD step of the task's loss, held constant; `second`, the same,
- * differentiated through.
+ * Modes: `plain`; `dtheta`, the change after a look-ahead SGD step of the task's loss, held constant; `second`, the same, differentiated
+ * through.
  */
 import {
   Adam,
@@ -77,7 +77,7 @@ function taskLoss({ layers, embeddings }: Weights<Tensor>, x: Tensor, y: Tensor)
   return crossEntropy(mainNetwork(weights, x), y)
 }
 
-/** Mean over the earlier tasks of the squared distance between the weights made for them and the stored ones. */
+/** Mean over the earlier tasks of the squared distance between their generated weights and the stored ones. */
 function drift(layers: readonly Tensor[], embeddings: Tensor, targets: Tensor): Tensor {
   return hypernetwork(layers, embeddings.slice([0], [task]))
     .sub(targets)

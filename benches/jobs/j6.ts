@@ -1,4 +1,4 @@
-/** J6, single layers: output and all gradients (input, weights, bias) for a given gradient of the output; optimizer updates. */
+/** J6, single layers: output and all gradients (input, weights, bias) for a given output gradient; optimizer updates. */
 import {
   Adam,
   BatchNorm2d,

@@ -31,11 +31,11 @@ function lenet(): Network {
     .add(new Dense(10))
 }
 
-/** Two 3 x 3 convolutions behind batch normalization and relu, and a way around them. */
+/** Two 3 x 3 convolutions after batch normalization and relu, and a shortcut. */
 interface Block {
   readonly norms: readonly [BatchNorm2d, BatchNorm2d]
   readonly convs: readonly [Conv2d, Conv2d]
-  /** 1 x 1, where the shape changes. */
+  /** 1 x 1, if the shape changes. */
   readonly shortcut: Conv2d | undefined
 }
 
@@ -90,7 +90,7 @@ const training =
     return stepsOnOneBatch(model, inputs, batch)
   }
 
-/** An LSTM over the 28 rows of 28 that reads a label off its last output. */
+/** An LSTM over the 28 rows of 28 with a label from its last output. */
 const reader: Setup = async (inputs) => {
   const model = new Sequential({ inputShape: [28, 28] })
   model.add(new LSTM(64)).add(new Dense(10))

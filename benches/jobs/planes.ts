@@ -1,6 +1,6 @@
 /**
- * The information plane of a run of 50 epochs, 5 tanh layers and 2,000 samples, measured as dynamics are: an iteration is the 10 coordinates of one epoch, the
- * epochs in turn, so that the whole job is 50 of them. Its value is the sum of the coordinates in nats.
+ * The information plane of a run of 50 epochs, 5 tanh layers and 2,000 samples, measured like dynamics: an iteration is the 10 coordinates
+ * of one epoch, the epochs in turn, so the whole job is 50 iterations. Its value is the sum of the coordinates in nats.
  */
 import { Binned, type Estimator, evaluate, KDE, KSG, key, normal, type Tensor } from '../../ts/index.js'
 import type { Inputs, Job, Setup } from '../job.js'
@@ -10,7 +10,7 @@ const samples = 2000
 const inputWidth = 12
 const widths = [10, 7, 5, 4, 3]
 
-/** Activations by epoch and layer, float64: a network whose weights grow, where the peers' arrays are not there. */
+/** Activations by epoch and layer, float64: a network whose weights grow, if the peers' arrays are missing. */
 async function activations(inputs: Inputs, x: Tensor): Promise<Tensor[][]> {
   const draw = (layer: number, from: number, to: number) =>
     normal(key(layer), [from, to], { dtype: 'float64' }).div(Math.sqrt(from))

@@ -1,4 +1,4 @@
-/** Whole training steps of small perceptrons, where what surrounds the arithmetic counts. */
+/** Whole training steps of small perceptrons, in which overhead dominates. */
 import { Adam, Dense, type Optimizer, Sequential, SGD } from '../../ts/index.js'
 import type { Job, Setup } from '../job.js'
 import { stepsOnOneBatch } from '../training.js'

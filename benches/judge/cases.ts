@@ -20,7 +20,7 @@ export interface Truth {
   readonly dy: number
   /** Mutual information in nats. */
   readonly mi_nats: number
-  /** Error in nats up to which an estimate counts as right. Default 0.05. */
+  /** Tolerance in nats of a correct estimate. Default 0.05. */
   readonly tolerance?: number
   readonly file: string
 }
@@ -31,10 +31,10 @@ export interface Case extends Truth {
   readonly y: SampleData
 }
 
-/** What other packages answered: case -> estimator -> absolute error, where there was an answer. */
+/** Results of other packages: case -> estimator -> absolute error, if there is one. */
 export type Peers = ReadonlyMap<string, ReadonlyMap<string, number>>
 
-/** Something is wrong with the folder; the message says what. */
+/** An invalid folder; the message says why. */
 export class FolderError extends Error {}
 
 function readJson(path: string): unknown {
@@ -86,7 +86,7 @@ export function readPeers(folder: string): Peers {
   return new Map(rows.map((row) => [row.case, new Map(errors(row.estimates))]))
 }
 
-/** The samples of a case: labels and discrete values as integers, all else as numbers. */
+/** The samples of a case: labels and discrete values as integers, others as numbers. */
 export async function load(folder: string, truth: Truth): Promise<Case> {
   const { data, shape } = await readArray(folder, truth.file)
   const { n, dx, dy, kind } = truth

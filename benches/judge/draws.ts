@@ -2,7 +2,7 @@
 import { digammaOf, logGamma } from '../../ts/estimators/special.js'
 import type { HostRandom } from '../../ts/index.js'
 
-/** What distributions are drawn from. */
+/** Source of random draws. */
 export const draws = {
   /** Standard normal numbers (Box and Muller). */
   normals: (random: HostRandom, count: number): number[] =>
@@ -10,7 +10,7 @@ export const draws = {
       const radius = Math.sqrt(-2 * Math.log1p(-random.next()))
       return radius * Math.cos(2 * Math.PI * random.next())
     }),
-  /** A position, with the given chances. */
+  /** An index, with the given probabilities. */
   choice: (random: HostRandom, chances: readonly number[]): number => {
     let left = random.next()
     const found = chances.findIndex((chance) => {
@@ -21,7 +21,7 @@ export const draws = {
   },
 }
 
-/** Integral by the rule of Simpson over an even number of steps. */
+/** Integral by Simpson's rule over an even number of steps. */
 export function integral(f: (x: number) => number, low: number, high: number, steps: number): number {
   const step = (high - low) / steps
   let sum = f(low) + f(high)
@@ -29,7 +29,7 @@ export function integral(f: (x: number) => number, low: number, high: number, st
   return (sum * step) / 3
 }
 
-/** Mean of so many draws. */
+/** Mean of a number of draws. */
 export function expectation(count: number, draw: () => number): number {
   let sum = 0
   for (let i = 0; i < count; i++) sum += draw()
@@ -49,7 +49,7 @@ export function normalTail(x: number): number {
   return x >= 0 ? upper : 1 - upper
 }
 
-/** What the entropy of a t distribution of `nu` degrees of freedom has besides that of the normal one (Czyz et al. 2023). */
+/** Entropy of a t distribution of `nu` degrees of freedom beyond that of the normal one (Czyz et al. 2023). */
 export function studentTerm(nu: number): number {
   return logGamma(nu / 2) - (nu / 2) * digammaOf(nu / 2)
 }

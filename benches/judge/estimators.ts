@@ -1,4 +1,4 @@
-/** Which estimators are judged on which kind of data, with their defaults unless the name says otherwise. */
+/** Estimators by kind of data, with their defaults unless the name says otherwise. */
 import {
   CLUB,
   DiscreteMI,
@@ -48,7 +48,7 @@ const byKind: Readonly<Record<Kind, Contestants>> = {
   mixed: { auto, 'mixed KSG': new MixedKSG(), 'KSG jittered': new KSG({ jitter: 1e-10 }), EDGE: edge },
 }
 
-/** Those that train a network for every estimate, on continuous data: seconds a case where the others take milliseconds. */
+/** Estimators that train a network for every estimate, on continuous data: seconds per case; others take milliseconds. */
 const trained: Contestants = {
   MINE: new MINE(),
   NWJ: new NWJ(),
@@ -57,13 +57,13 @@ const trained: Contestants = {
   CLUB: new CLUB(),
 }
 
-/** Whether an estimator is one of those that train a network. */
+/** Whether an estimator trains a network. */
 export const isTrained = (name: string): boolean => Object.hasOwn(trained, name)
 
-/** EDGE cuts space to cells, of which high dimensions have too many. */
+/** EDGE divides space into cells, and high dimensions have too many. */
 const edgeColumns = 10
 
-/** The estimators for a case; `withTrained` says whether those that train a network are among them. */
+/** The estimators for a case; `withTrained` includes those that train a network. */
 export function contestants({ kind, dx, dy }: Truth, withTrained: boolean): Contestants {
   const all = Object.entries({ ...byKind[kind], ...(withTrained && kind === 'cc' ? trained : {}) })
   return Object.fromEntries(all.filter(([name]) => name !== 'EDGE' || dx + dy <= edgeColumns))

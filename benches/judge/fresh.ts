@@ -1,6 +1,6 @@
 /**
- * Samples that no estimator has seen: other distributions, parameters and seeds than those of the project's folder, whose information
- * is known by a formula, or by integrals and sums of the densities written here.
+ * New samples for the estimators: other distributions, parameters and seeds than in the project's folder. Their information is known by a
+ * formula, or by integrals and sums of the densities in this file.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,10 +16,10 @@ import {
   studentTerm,
 } from './draws.js'
 
-/** Samples of every case. */
+/** Number of samples of every case. */
 const n = 2000
 
-/** A distribution of pairs: one draw at a time, and what x tells of y, in nats. */
+/** A distribution of pairs: single draws, and the mutual information in nats. */
 interface Pair {
   readonly name: string
   readonly kind: Kind
@@ -29,7 +29,7 @@ interface Pair {
   draw(random: HostRandom): { x: readonly number[]; y: readonly number[] }
 }
 
-/** d independent pairs of normal coordinates of correlation `rho`, each seen through `map`. */
+/** d independent pairs of normal coordinates of correlation `rho`, each mapped by `map`. */
 function normalPairs(name: string, d: number, rho: number, map = (x: number) => x): Pair {
   return {
     name,
@@ -46,7 +46,7 @@ function normalPairs(name: string, d: number, rho: number, map = (x: number) => 
   }
 }
 
-/** dx and dy normal columns, each two of which have correlation `rho`. */
+/** dx and dy normal columns; any two have correlation `rho`. */
 function equicorrelated(dx: number, dy: number, rho: number): Pair {
   const logDet = (d: number) => (d - 1) * Math.log(1 - rho) + Math.log(1 + (d - 1) * rho)
   return {
@@ -63,7 +63,7 @@ function equicorrelated(dx: number, dy: number, rho: number): Pair {
   }
 }
 
-/** A t distribution of uncorrelated columns: they share their spread alone (Czyz et al. 2023, eq. 4). */
+/** A t distribution of uncorrelated columns: only their scale is shared (Czyz et al. 2023, eq. 4). */
 function student(d: number, nu: number): Pair {
   return {
     name: `fresh-student-identity-${d}-${d}-${nu}`,
@@ -112,7 +112,7 @@ function parabola(noise: number): Pair {
   }
 }
 
-/** Classes of unequal weights, x normal around the class's place on a line. */
+/** Classes of unequal weights, x normal around a position per class. */
 function classesOnLine(weights: readonly number[], distance: number): Pair {
   const density = (x: number) => weights.reduce((sum, w, c) => sum + w * normalDensity(x - distance * c), 0)
   const entropy = integral((x) => entropyOfCounts([density(x)]), -9, distance * weights.length + 9, 20_000)
@@ -220,7 +220,7 @@ function zeroInflated(p: number): Pair {
   }
 }
 
-/** A normal pair of correlation rho, y cut off below 0 as by a relu. */
+/** A normal pair of correlation rho, y set to 0 below 0, as by a relu. */
 function rectified(rho: number): Pair {
   const spread = Math.sqrt(1 - rho * rho)
   const ofAtom = integral(
@@ -301,7 +301,7 @@ function onRing(turn: number, radius: number): number[] {
   return [radius * Math.cos(2 * Math.PI * turn), radius * Math.sin(2 * Math.PI * turn)]
 }
 
-/** Writes a folder for the judge: samples by the given seed, and truth.json. */
+/** Writes a folder for the judge: samples for the given seed, and truth.json. */
 export async function writeFresh(folder: string, seed: number): Promise<void> {
   const cases: Truth[] = []
   for (const [number, { name, kind, dx, dy, information, draw }] of pairs().entries()) {

@@ -1,12 +1,12 @@
-/** Means over families of cases, and what is aimed at. */
+/** Means over families of cases, and the goals. */
 import type { Kind, Peers, Truth } from './cases.js'
 
-/** What our estimators answered on a case. */
+/** Estimates of our estimators on a case. */
 export interface Verdict {
   readonly truth: Truth
   readonly estimates: Readonly<Record<string, number>>
   readonly seconds: Readonly<Record<string, number>>
-  /** Estimators that refused, and why. */
+  /** Estimators that refused, and the reasons. */
   readonly refusals: Readonly<Record<string, string>>
 }
 
@@ -21,7 +21,7 @@ const median = (values: readonly number[]) => {
 export const errorOf = ({ truth, estimates }: Verdict, estimator: string): number =>
   Math.abs((estimates[estimator] ?? Number.NaN) - truth.mi_nats)
 
-/** Mean absolute error of an estimator on the cases that it answered. */
+/** Mean absolute error of an estimator on the cases with an estimate. */
 export const meanError = (verdicts: readonly Verdict[], estimator: string): number =>
   mean(verdicts.filter(({ estimates }) => estimator in estimates).map((v) => errorOf(v, estimator)))
 
@@ -36,14 +36,14 @@ export function families(verdicts: readonly Verdict[]): Partial<Record<Kind, Rec
   return result
 }
 
-/** Error in nats up to which an estimate counts as right, unless the case says otherwise. */
+/** Tolerance in nats of a correct estimate, unless the case has its own. */
 const usualTolerance = 0.05
 
-/** Whether `auto` is right to the tolerance of the case. */
+/** Whether `auto` is within the tolerance of the case. */
 export const isRight = (verdict: Verdict): boolean =>
   errorOf(verdict, 'auto') <= (verdict.truth.tolerance ?? usualTolerance)
 
-/** The kinds of messy samples, by the beginning of the names of their cases. */
+/** The kinds of messy samples, by the prefix of the names of their cases. */
 const messyKinds: Readonly<Record<string, string>> = {
   m01: 'rounded normals',
   m02: 'counts',
@@ -62,10 +62,10 @@ const messyKinds: Readonly<Record<string, string>> = {
   m15: 'shared discrete columns',
 }
 
-/** The kind of a case of messy samples; undefined where it is none. */
+/** The kind of a case of messy samples; undefined for other cases. */
 export const messyKindOf = ({ name }: Truth): string | undefined => messyKinds[name.slice(0, 3)]
 
-/** What `auto` answers on messy samples of one kind. */
+/** Results of `auto` on messy samples of one kind. */
 export interface MessyStanding {
   readonly kind: string
   readonly cases: number
@@ -74,7 +74,7 @@ export interface MessyStanding {
   readonly worst: number
 }
 
-/** Kind by kind, and all. Empty where there are no messy samples. */
+/** By kind, and in total. Empty without messy samples. */
 export function messyStandings(verdicts: readonly Verdict[]): MessyStanding[] {
   const messy = verdicts.filter(({ truth }) => messyKindOf(truth) !== undefined)
   const standing = (kind: string, of: readonly Verdict[]): MessyStanding[] => {
@@ -110,7 +110,7 @@ interface Family {
 }
 
 const width = ({ dx, dy }: Truth) => Math.max(dx, dy)
-/** Of one kind, and not messy. */
+/** Cases of one kind that are not messy. */
 const isClean = (kind: Kind) => (truth: Truth) => truth.kind === kind && messyKindOf(truth) === undefined
 const isContinuous = isClean('cc')
 const between = (low: number, high: number) => (truth: Truth) =>
@@ -147,14 +147,14 @@ const list: readonly Family[] = [
   },
 ]
 
-/** A family's mean (or median) error beside its goal. */
+/** A family's mean (or median) error with its goal. */
 export interface Standing {
   readonly family: string
   readonly estimator: string
   readonly cases: number
   readonly error: number
   readonly goal: number
-  /** The best of the peers that answered every case of the family. */
+  /** The best peer with estimates for every case of the family. */
   readonly peer: { readonly name: string; readonly error: number } | undefined
 }
 
@@ -177,7 +177,7 @@ function bestPeer(cases: readonly string[], peers: Peers, measure: (errors: read
   return whole.sort((a, b) => a.error - b.error)[0]
 }
 
-/** How many continuous cases `auto` answers to 0.05 nats, of how many. */
+/** Number of continuous cases that `auto` estimates within 0.05 nats, and their total. */
 export function closeCases(verdicts: readonly Verdict[]): { close: number; of: number } {
   const continuous = verdicts.filter(({ truth, estimates }) => isContinuous(truth) && 'auto' in estimates)
   return { close: continuous.filter((v) => errorOf(v, 'auto') <= 0.05).length, of: continuous.length }

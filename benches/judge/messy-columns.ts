@@ -1,4 +1,4 @@
-/** Discrete columns that both sides hold beside others. */
+/** Shared discrete columns on both sides, among others. */
 import type { HostRandom } from '../../ts/index.js'
 import { draws, entropyOfCounts } from './draws.js'
 import { each, type Population } from './populations.js'
@@ -6,17 +6,17 @@ import { each, type Population } from './populations.js'
 interface Shared {
   readonly name: string
   readonly n: number
-  /** Number of classes, all as likely. */
+  /** Number of equally likely classes. */
   readonly classes: number
   /** Correlation of the normal columns. */
   readonly rho: number
-  /** Part of the samples whose class is another one in y. */
+  /** Share of the samples whose class differs in y. */
   readonly errors?: number
-  /** To what the normal columns are rounded; 0 for not at all. */
+  /** Rounding step of the normal columns; 0 for none. */
   readonly step?: number
-  /** Whether the class of y is drawn anew. */
+  /** Whether the class of y is drawn independently. */
   readonly isApart?: boolean
-  /** The columns that tell a class. */
+  /** The columns that represent a class. */
   readonly columns?: (one: number, classes: number) => readonly number[]
   readonly tolerance?: number
 }
@@ -25,13 +25,13 @@ const label = (one: number) => [one]
 
 const oneHot = (one: number, classes: number) => Array.from({ length: classes }, (_, c) => Number(c === one))
 
-/** H(C) - H(C | C'): the class passed on with errors, each wrong one as likely. */
+/** H(C) - H(C | C'): the class transmitted with errors, each wrong class equally likely. */
 function ofClass(classes: number, errors: number): number {
   const wrong = new Array<number>(classes - 1).fill(errors / (classes - 1))
   return Math.log(classes) - entropyOfCounts([1 - errors, ...wrong])
 }
 
-/** x = (class, normal), y = (the same class, normal): what the classes tell plus what the normal columns tell. */
+/** x = (class, normal), y = (the same class, normal): the information of the classes plus that of the normal columns. */
 function shared({ name, n, classes, rho, tolerance, ...rest }: Shared): Population {
   const { errors = 0, step = 0, isApart = false, columns = label } = rest
   const given = (value: number) => (step === 0 ? value : Math.round(value / step) * step)

@@ -1,4 +1,6 @@
-/** Numbers as they are found: rounded, counted, heaped, spaced evenly, with heavy tails, in clusters, copied, with atoms and outliers. */
+/**
+ * Numbers that resemble real data: rounded, counted, heaped, evenly spaced, with heavy tails, in clusters, copied, with atoms and outliers.
+ */
 import type { HostRandom } from '../../ts/index.js'
 import { draws, entropyOfCounts, integral, normalDensity, studentTerm } from './draws.js'
 import { each, type Population } from './populations.js'
@@ -28,7 +30,7 @@ const one = { dx: 1, dy: 1 } as const
 
 const rounded = (value: number, step: number) => (step === 0 ? value : Math.round(value / step) * step)
 
-/** A count of the given chances. */
+/** A count with the given probabilities. */
 const counted = (random: HostRandom, chances: readonly number[]) => draws.choice(random, chances)
 
 function roundedPair(name: string, n: number, rho: number, stepX: number, stepY: number): Population {
@@ -70,7 +72,7 @@ function counts(
 const apart = (a: number, b: number) =>
   poissonChances(a, Math.ceil(a + 40)).map((p) => poissonChances(b, Math.ceil(b + 40)).map((q) => p * q))
 
-/** Both 0 with the chance `zero`, else independent counts. */
+/** Both 0 with probability `zero`, otherwise independent counts. */
 const gated = (zero: number, a: number, b: number) =>
   apart(a, b).map((row, i) => row.map((p, j) => (1 - zero) * p + (i + j === 0 ? zero : 0)))
 
@@ -110,7 +112,7 @@ function pixels(deviation: number, n: number): Population {
   }
 }
 
-/** Ages 18 .. 80, of which some are told as the nearest multiple of 5, and a score in tenths that depends on them by `slope`. */
+/** Ages 18 .. 80, some given as the nearest multiple of 5, and a score in tenths that depends on them by `slope`. */
 function heaped(name: string, slope: number, n: number): Population {
   const told = (age: number, heaps: boolean) => (heaps ? 5 * Math.round(age / 5) : age)
   const byAge = new Map<number, Given[]>()
@@ -138,7 +140,7 @@ function heaped(name: string, slope: number, n: number): Population {
   }
 }
 
-/** x evenly spaced, y = f(x) + normal noise; the information is that of x uniform on [0, 1]. */
+/** x evenly spaced, y = f(x) + normal noise; the information is for x uniform on [0, 1]. */
 function spaced(name: string, n: number, f: (x: number) => number, noise: number): Population {
   const nodes = Array.from({ length: 400 }, (_, i) => f((i + 0.5) / 400))
   const density = (y: number) =>
@@ -157,7 +159,7 @@ function spaced(name: string, n: number, f: (x: number) => number, noise: number
   }
 }
 
-/** Normal numbers of correlation `rho` seen through increasing maps. */
+/** Normal numbers of correlation `rho` after increasing maps. */
 function mapped(name: string, n: number, rho: number, f: (z: number) => number, g = f): Population {
   return {
     name,
@@ -187,7 +189,7 @@ function studentPair(nu: number, rho: number, n: number): Population {
   }
 }
 
-/** Normal clusters that overlap on neither axis: which cluster it is, and what each tells inside. */
+/** Normal clusters that overlap on neither axis: the information of the cluster, and of the numbers within it. */
 function clusters(
   name: string,
   n: number,
@@ -213,7 +215,7 @@ function clusters(
   }
 }
 
-/** Rows drawn again from a sample of a normal pair, with replacement or each twice; the information is that of the distribution. */
+/** Rows resampled from a normal pair, with replacement or each twice; the information is that of the distribution. */
 function copied(name: string, n: number, rho: number, often: number | 'bootstrap'): Population {
   return {
     name: `m07-${name}`,
@@ -233,7 +235,7 @@ function copied(name: string, n: number, rho: number, often: number | 'bootstrap
   }
 }
 
-/** y = max(c, .) of a normal pair: what is below c is not told apart. */
+/** y = max(c, .) of a normal pair: values below c are not distinguished. */
 function censored(rho: number, c: number, n: number): Population {
   const noise = Math.sqrt(1 - rho * rho)
   const below = normalBelow(c)
@@ -259,7 +261,7 @@ function censored(rho: number, c: number, n: number): Population {
   }
 }
 
-/** Zero with the chance of a function of x, else lognormal with a mean of the logarithm that x shifts. */
+/** Zero with a probability that depends on x, otherwise lognormal with a mean of the logarithm shifted by x. */
 function hurdle(shift: number, n: number): Population {
   const chance = (x: number) => normalBelow(x)
   const zero = integral((x) => normalDensity(x) * chance(x), -8, 8, 800)
@@ -300,7 +302,7 @@ function hurdle(shift: number, n: number): Population {
   }
 }
 
-/** Both 0 together with the chance `zero`, else independent lognormal numbers: what the gate tells. */
+/** Both 0 together with probability `zero`, otherwise independent lognormal numbers: the information of the zeros. */
 function sharedGate(zero: number, n: number): Population {
   return {
     name: `m07-shared-gate-${zero}`,
@@ -314,7 +316,7 @@ function sharedGate(zero: number, n: number): Population {
   }
 }
 
-/** A normal pair in which a part of the samples is independent and `spread` times as wide. */
+/** A normal pair in which a share of the samples is independent and `spread` times as wide. */
 function outliers(rho: number, part: number, spread: number, n: number): Population {
   const noise = Math.sqrt(1 - rho * rho)
   const wide = (v: number) => normalDensity(v / spread) / spread

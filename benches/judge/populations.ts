@@ -1,23 +1,23 @@
-/** Distributions of pairs whose information is known, and folders of their samples. */
+/** Distributions of pairs with known information, and folders of their samples. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HostRandom, writeNpy } from '../../ts/index.js'
 import type { Truth } from './cases.js'
 
-/** A distribution of pairs, and what x tells of y. */
+/** A distribution of pairs, with its information. */
 export interface Population extends Omit<Truth, 'mi_nats' | 'file'> {
   /** Mutual information in nats. */
   readonly information: number
-  /** `count` samples in a row, the columns of x first. */
+  /** `count` samples in rows, the columns of x first. */
   sample(random: HostRandom, count: number): readonly (readonly number[])[]
 }
 
-/** Independent samples, each of one draw. */
+/** Independent samples, one draw each. */
 export function each(draw: (random: HostRandom) => readonly number[]): Population['sample'] {
   return (random, count) => Array.from({ length: count }, () => draw(random))
 }
 
-/** Writes a folder for the judge: samples by the given seed, and truth.json. */
+/** Writes a folder for the judge: samples for the given seed, and truth.json. */
 export async function writeSamples(
   folder: string,
   seed: number,

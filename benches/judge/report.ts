@@ -1,4 +1,4 @@
-/** The verdicts as text for the terminal, as a page and as JSON. */
+/** The results as text for the terminal, as a page and as JSON. */
 import type { Peers } from './cases.js'
 import { isTrained } from './estimators.js'
 import {
@@ -68,7 +68,7 @@ export function standingLines(verdicts: readonly Verdict[], peers: Peers): strin
   return lines.join('\n')
 }
 
-/** Rows with columns of even width. */
+/** Rows with aligned columns. */
 function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] as readonly string[]).map((_, c) =>
     Math.max(...rows.map((row) => (row[c] as string).length)),
@@ -96,12 +96,12 @@ export function page(verdicts: readonly Verdict[], peers: Peers): string {
   const { close, of } = closeCases(verdicts)
   const parts = [
     '# Accuracy of the estimators',
-    'Written by `npm run judge`. Estimates of mutual information on samples of which it is known, in nats; errors are absolute. ' +
-      'No estimator is tuned to a case: `auto` is `mutualInformation(x, y)`, the others have their defaults. Peers are other packages on the same samples.',
-    '## Families against the goals',
+    'Written by `npm run judge`. Estimates of mutual information on samples with known information, in nats; errors are absolute. ' +
+      'No estimator is tuned to a case: `auto` is `mutualInformation(x, y)`, the others have their defaults. Peers are other packages, on the same samples.',
+    '## Families and goals',
     table(standingHead, standings(verdicts, peers).map(standingRow)),
   ]
-  if (of > 0) parts.push(`\`auto\` answers ${close} of ${of} continuous cases to 0.05 nats.`)
+  if (of > 0) parts.push(`\`auto\` estimates ${close} of ${of} continuous cases within 0.05 nats.`)
   for (const [kind, title] of Object.entries(kinds) as [keyof typeof kinds, string][]) {
     const chosen = verdicts.filter(({ truth }) => truth.kind === kind && messyKindOf(truth) === undefined)
     if (chosen.length > 0) parts.push(`## ${title}: errors by case`, errorTable(chosen, peers))
@@ -119,10 +119,10 @@ export function page(verdicts: readonly Verdict[], peers: Peers): string {
 }
 
 const messyIntroduction =
-  'Columns as they are found: rounded, counted, heaped, spaced evenly, with atoms, copies, outliers and heavy tails (`npm run judge -- --messy SEED`). The truth is that of the variables as they ' +
-  'are given. An answer is right within 0.05 nats, unless the case says otherwise: 0.1 where rows are copies, 0.01 where there is little to know.'
+  'Columns that resemble real data: rounded, counted, heaped, evenly spaced, with atoms, copies, outliers and heavy tails (`npm run judge -- --messy SEED`). The truth is the information of these variables. ' +
+  'An estimate is right within 0.05 nats, unless the case has another tolerance: 0.1 for copied rows, 0.01 for cases of little information.'
 
-/** Cases of messy samples: what `auto` answers. */
+/** Cases of messy samples: the estimates of `auto`. */
 function messyTable(verdicts: readonly Verdict[], peers: Peers): string {
   const rows = verdicts.map((verdict) => [
     verdict.truth.name,
@@ -139,14 +139,14 @@ function messyTable(verdicts: readonly Verdict[], peers: Peers): string {
 const errorCell = (verdict: Verdict, name: string) =>
   name in verdict.estimates ? errorOf(verdict, name).toFixed(4) : ''
 
-/** A table with columns of even width. */
+/** A table with aligned columns. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((_, c) => Math.max(3, ...[head, ...rows].map((row) => (row[c] as string).length)))
   const line = (row: readonly string[]) => cells(row.map((cell, c) => cell.padEnd(widths[c] as number)))
   return [line(head), cells(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
-/** Cases of one kind: errors of the estimators that train no network, and the best peer. */
+/** Cases of one kind: errors of the estimators without training, and the best peer. */
 function errorTable(verdicts: readonly Verdict[], peers: Peers): string {
   const names = [...new Set(verdicts.flatMap(({ estimates }) => Object.keys(estimates)))]
   const quick = names.filter((name) => !isTrained(name))
@@ -161,10 +161,10 @@ function errorTable(verdicts: readonly Verdict[], peers: Peers): string {
 }
 
 const trainedIntroduction =
-  'A network is trained for every estimate, on three fifths of the samples, and evaluated on a fifth that took no part. CLUB is an upper bound that is far above the ' +
-  'truth where y is nearly a function of x, even with the true conditional (rho^2 / (1 - rho^2) for a normal pair). The means over cases that a peer answered compare with it.'
+  'A network is trained for every estimate, on three fifths of the samples, and evaluated on a held-out fifth. CLUB is an upper bound, far above the ' +
+  'truth if y is nearly a function of x, even with the true conditional (rho^2 / (1 - rho^2) for a normal pair). The last means are over the cases with an estimate of a peer.'
 
-/** Peers that train a network, as `peers.json` names them. */
+/** Peers that train a network, by their names in `peers.json`. */
 const trainedPeers = ['bmi.MINE(16,8)', 'bmi.InfoNCE(16,8)']
 
 function trainedTable(verdicts: readonly Verdict[], peers: Peers): string {
@@ -196,7 +196,7 @@ function trainedTable(verdicts: readonly Verdict[], peers: Peers): string {
   )
 }
 
-/** What `--json` writes. */
+/** The output of `--json`. */
 export function json(verdicts: readonly Verdict[]): string {
   const cases = verdicts.map(({ truth, estimates, seconds }) => ({
     name: truth.name,

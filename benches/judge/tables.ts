@@ -1,13 +1,13 @@
-/** Information of discrete variables, and of discrete ones that come from normal ones, by sums over their distributions. */
+/** Information of discrete variables, and of discretized normal ones, by sums over their distributions. */
 import { gammaTail, logGamma } from '../../ts/estimators/special.js'
 
-/** One value of an input: how likely it is, and how likely the outputs are given it. */
+/** One value of an input: its probability, and the probabilities of the outputs given it. */
 export interface Given {
   readonly weight: number
   readonly outputs: readonly number[]
 }
 
-/** I(input; output) in nats of a channel with a discrete output. The input may be discrete, or the nodes of a rule of integration. */
+/** I(input; output) in nats of a channel with a discrete output. The input may be discrete, or the nodes of a quadrature. */
 export function channelInformation(inputs: readonly Given[]): number {
   const total = inputs.reduce((sum, { weight }) => sum + weight, 0)
   const marginal = new Float64Array(inputs[0]?.outputs.length ?? 0)
@@ -23,7 +23,7 @@ export function channelInformation(inputs: readonly Given[]): number {
   return information
 }
 
-/** I(row; column) in nats of a table of chances. */
+/** I(row; column) in nats of a table of probabilities. */
 export function tableInformation(chances: readonly (readonly number[])[]): number {
   return channelInformation(
     chances.flatMap((row) => {
@@ -33,13 +33,13 @@ export function tableInformation(chances: readonly (readonly number[])[]): numbe
   )
 }
 
-/** Probability that a standard normal number lies below z. */
+/** Probability that a standard normal number is below z. */
 export function normalBelow(z: number): number {
   const tail = gammaTail(0.5, (z * z) / 2) / 2
   return z > 0 ? 1 - tail : tail
 }
 
-/** The chances of the cells of width `step` round the multiples of `step` from -`reach` to `reach`, for a normal number. */
+/** The probabilities of the cells of width `step` around the multiples of `step` from -`reach` to `reach`, for a normal number. */
 export function normalCells(mean: number, deviation: number, step: number, reach: number): number[] {
   const last = Math.ceil(reach / step)
   const edge = (k: number) => normalBelow(((k - 0.5) * step - mean) / deviation)
@@ -52,7 +52,7 @@ export function normalCells(mean: number, deviation: number, step: number, reach
   })
 }
 
-/** Nodes and weights of Gauss and Legendre on [-1, 1], of order 5. */
+/** Nodes and weights of Gauss-Legendre quadrature on [-1, 1], of order 5. */
 const legendre = [
   [0, 128 / 225],
   [0.5384693101056831, 0.47862867049936647],
@@ -61,7 +61,7 @@ const legendre = [
   [-0.906179845938664, 0.23692688505618908],
 ] as const
 
-/** Sum of f over the nodes of an interval, each with its weight. */
+/** Weighted sum of f over the nodes of an interval. */
 function overInterval(low: number, high: number, visit: (x: number, weight: number) => void): void {
   const half = (high - low) / 2
   for (const [node, weight] of legendre) visit(low + half * (1 + node), half * weight)
@@ -69,12 +69,12 @@ function overInterval(low: number, high: number, visit: (x: number, weight: numb
 
 const density = (x: number) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI)
 
-/** Standard deviations beyond which a normal number hardly comes. */
+/** Standard deviations beyond which normal numbers are negligible. */
 const far = 8
 
 /**
- * Information of a pair of standard normal numbers of correlation `rho`, x rounded to multiples of `stepX` and y to multiples of `stepY`; a step of 0 leaves
- * it as it is.
+ * Information of a pair of standard normal numbers of correlation `rho`, x rounded to multiples of `stepX` and y to multiples of `stepY`; a
+ * step of 0 does not round.
  */
 export function roundedNormals(rho: number, stepX: number, stepY: number): number {
   if (stepX === 0 && stepY === 0) return -0.5 * Math.log1p(-rho * rho)
@@ -98,7 +98,7 @@ export function roundedNormals(rho: number, stepX: number, stepY: number): numbe
   return channelInformation(inputs.filter(({ weight }) => weight > 1e-15))
 }
 
-/** Several inputs that are seen as one. */
+/** Several inputs merged into one. */
 export function merged(inputs: readonly Given[]): Given {
   const weight = inputs.reduce((sum, one) => sum + one.weight, 0)
   const outputs = (inputs[0]?.outputs ?? []).map(
@@ -109,7 +109,7 @@ export function merged(inputs: readonly Given[]): Given {
   return { weight, outputs }
 }
 
-/** Chances of 0 .. most, for counts of the given mean. */
+/** Probabilities of 0 .. most, for counts of the given mean. */
 export function poissonChances(mean: number, most: number): number[] {
   return Array.from({ length: most + 1 }, (_, k) => Math.exp(k * Math.log(mean) - mean - logGamma(k + 1)))
 }

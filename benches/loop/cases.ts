@@ -1,4 +1,4 @@
-/** Work that must leave turns of the event loop to others: one row each. */
+/** Work that must not block the event loop: one row each. */
 import { mkdtempSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -31,23 +31,23 @@ import {
 } from '../../ts/index.js'
 import { dataCases } from './data-cases.js'
 
-/** Some work, and what goes before it without being measured. */
+/** Some work, and its setup, which is not measured. */
 export interface LoopCase {
   readonly name: string
-  /** Megabytes that the work must allocate for its caller in JavaScript at once; what that costs is measured beside it. */
+  /** Megabytes that the work must allocate for its caller in JavaScript at once; that time is measured too. */
   readonly megabytes?: number
-  /** Whether the work is one call that gives its result at once, so that it cannot be divided. */
+  /** Whether the work is one synchronous call, which cannot be divided. */
   readonly isSynchronous?: boolean
-  /** Makes what the work needs, anew for each round. */
+  /** Sets the work up for each round. */
   prepare(round: number): Promise<() => unknown>
 }
 
-/** Where the files of all cases lie; removed by whoever runs them. */
+/** Folder of the files of all cases; the caller removes it. */
 export const folder = mkdtempSync(join(tmpdir(), 'hyperglow-loop-'))
 
 const M = 1e6
 
-/** Numbers without a pattern, the same every time: a sum of four uniform ones. */
+/** Numbers without a pattern, always the same: a sum of four uniform ones. */
 function noise(length: number, seed = 1): Float64Array {
   let state = seed
   const draw = () => {
@@ -71,7 +71,7 @@ async function computed(x: Tensor): Promise<Tensor> {
   return x
 }
 
-/** A model of 12.5 million weights that was compiled. */
+/** A compiled model of 12.5 million weights. */
 function wideModel(): Sequential {
   const model = new Sequential({ inputShape: [12_544], seed: 1 })
   model.add(new Dense(990, { activation: 'relu' }))
@@ -444,7 +444,7 @@ const models: readonly LoopCase[] = [
   },
 ]
 
-/** The courses of six layers through 2000 epochs. */
+/** The trajectories of six layers over 2000 epochs. */
 function courses() {
   const layers = ['one', 'two', 'three', 'four', 'five', 'six']
   const at = (epoch: number, layer: number) => 1 + Math.sin(epoch / 997 + layer)
@@ -472,7 +472,7 @@ const figures: readonly LoopCase[] = [
   })),
 ]
 
-/** All cases, by what they do. */
+/** All cases, by topic. */
 export const cases: readonly LoopCase[] = [
   ...estimates,
   ...values,

@@ -1,4 +1,4 @@
-/** Data sets and tables of full size, read while others have turns. */
+/** Data sets and tables of full size, read without blocking the event loop. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -20,14 +20,14 @@ import {
 } from '../../ts/index.js'
 import type { LoopCase } from './cases.js'
 
-/** Bytes with little pattern, the same every time. */
+/** Bytes with little pattern, always the same. */
 function bytes(length: number): Uint8Array {
   const made = new Uint8Array(length)
   for (let i = 0; i < length; i++) made[i] = Math.imul(i, 2654435761) >>> 24
   return made
 }
 
-/** A file of a tar archive: its header, its contents, and what fills them up. */
+/** A file of a tar archive: its header, its contents, and padding. */
 function member(name: string, contents: Uint8Array): Uint8Array[] {
   const header = Buffer.alloc(512)
   header.write(name)
@@ -38,7 +38,7 @@ function member(name: string, contents: Uint8Array): Uint8Array[] {
   return [header, contents, Buffer.alloc(-contents.length & 511)]
 }
 
-/** The five training files and that for tests, all the same. */
+/** The five training files and the test file, all the same. */
 function archive(folder: string, name: string, ending: string, contents: Uint8Array): string {
   mkdirSync(folder, { recursive: true })
   const names = [...['1', '2', '3', '4', '5'].map((n) => `data_batch_${n}`), 'test_batch']
@@ -52,7 +52,7 @@ function archive(folder: string, name: string, ending: string, contents: Uint8Ar
   return join(folder, name)
 }
 
-/** A batch of CIFAR-10 as Python 2 pickles it: texts of one byte of length, and an array of bytes. */
+/** A batch of CIFAR-10 in the pickle format of Python 2: texts with one byte of length, and an array of bytes. */
 function pickled(count: number): Uint8Array {
   const text = (value: string) => Buffer.from(`U${String.fromCharCode(value.length)}${value}`, 'latin1')
   const list = (items: Buffer[]) => [Buffer.from('](', 'latin1'), ...items, Buffer.from('e', 'latin1')]
@@ -79,7 +79,7 @@ function pickled(count: number): Uint8Array {
   ])
 }
 
-/** @param folder where the files of the cases lie */
+/** @param folder of the files of the cases */
 export function dataCases(folder: string): readonly LoopCase[] {
   const cifar = (version: string, make: () => Uint8Array, ending: string): LoopCase => {
     let path: string | undefined

@@ -1,24 +1,24 @@
-/** How long work holds the event loop. */
+/** Measurement of the longest turn of the event loop. */
 import { openSync, readSync } from 'node:fs'
 import { PerformanceObserver, performance } from 'node:perf_hooks'
 
 /** The longest turn of some work, in milliseconds. */
 export interface Turns {
-  /** By the clock: time in which another process had the processor counts, too. */
+  /** Wall time: it includes time in which another process had the processor. */
   readonly wall: number
-  /** Of the processor in this thread; undefined where the system does not tell. Of a granularity of one or two milliseconds. */
+  /** Processor time of this thread; undefined if the system does not report it. The resolution is one or two milliseconds. */
   readonly own: number | undefined
   /** The longest pause of the garbage collector, which is part of some turn. */
   readonly collection: number
 }
 
-/** Between two looks at the clocks, in milliseconds: what is waited counts for nothing. */
+/** Interval between two readings of the clocks, in milliseconds: waiting time does not count. */
 const interval = 1
 
-/** Reads the time that this thread had a processor, in milliseconds; Linux alone tells it for a thread. */
+/** Reads the processor time of this thread, in milliseconds; only Linux reports it for a thread. */
 function threadClock(): (() => number) | undefined {
   try {
-    // The name means the thread that opens it, and the file goes on telling of that thread.
+    // The name means the thread that opens it, and the file keeps reporting on that thread.
     const file = openSync('/proc/thread-self/schedstat', 'r')
     const text = Buffer.alloc(64)
     return () => {
@@ -32,7 +32,7 @@ function threadClock(): (() => number) | undefined {
 
 const ownTime = threadClock()
 
-/** Runs some work to its end and watches the event loop meanwhile; the part before the first `await` is a turn, too. */
+/** Runs some work to its end and measures the event loop; the part before the first `await` is a turn too. */
 export async function turnsOf(work: () => unknown): Promise<Turns> {
   let collection = 0
   const observer = new PerformanceObserver((list) => {
@@ -57,7 +57,7 @@ export async function turnsOf(work: () => unknown): Promise<Turns> {
     clearTimeout(timer)
     look()
     clearTimeout(timer)
-    // Entries are told in a later turn.
+    // Entries are reported in a later turn.
     await new Promise((resolve) => setTimeout(resolve, 5))
     observer.disconnect()
   }

@@ -1,7 +1,7 @@
-/** When a published number counts as reproduced. */
+/** Acceptance of a published number as reproduced. */
 import type { Published } from './experiment.js'
 
-/** Mean of ours over seeds, and how sure it is. */
+/** Our mean over seeds, with its error. */
 export interface Summary {
   readonly count: number
   readonly mean: number
@@ -11,7 +11,7 @@ export interface Summary {
   readonly standardError: number
 }
 
-/** Seeds without which nothing is called reproduced. */
+/** Number of seeds that a verdict needs. */
 export const seedsNeeded = 3
 
 /** Mean and spread of numbers. */
@@ -32,8 +32,8 @@ export type Verdict =
   | 'fewer than 3 seeds'
 
 /**
- * Reproduced: with three seeds or more our mean lies within max(2 sqrt(SE_ours^2 + SE_published^2), tolerance) of the published one. A better number at the
- * published settings passes as well, and is named so.
+ * Reproduced: with three seeds or more our mean lies within max(2 sqrt(SE_ours^2 + SE_published^2), tolerance) of the published one. A
+ * better number at the published settings also passes, with its own name.
  */
 export function verdictOf(ours: Summary, published: Published, higherIsBetter = true): Verdict {
   if (ours.count < seedsNeeded) return 'fewer than 3 seeds'
@@ -52,7 +52,7 @@ export function goalReached(ours: Summary, goal: { atLeast: number } | { atMost:
   return reached ? 'reached' : 'not reached'
 }
 
-/** `94.01 ± .12`, mean and sample standard deviation over seeds, with as many digits as the spread leaves. */
+/** `94.01 ± .12`, mean and sample standard deviation over seeds, with digits to match the spread. */
 export function spread(values: readonly number[]): string {
   const { count, mean, deviation } = summarize(values)
   if (count < 2) return mean.toFixed(digitsFor(mean))

@@ -1,4 +1,4 @@
-/** A task whose weights are averaged over its steps: another task in all else. */
+/** A task whose weights are averaged over its steps; otherwise the same task. */
 import {
   type Outcome,
   type StepContext,
@@ -17,8 +17,8 @@ function leaves(tree: VariableTree, path = ''): [string, Variable][] {
 }
 
 /**
- * Keeps beside the weights w of a task their exponential moving average a, which starts at the first weights: after each step `a = rate a + (1 - rate) w`
- * (Polyak and Juditsky 1992 average evenly; this form is that of the TensorFlow programs of 2016).
+ * Keeps, beside the weights w of a task, their exponential moving average a, which starts at the first weights: after each step `a = rate a
+ * + (1 - rate) w` (Polyak and Juditsky 1992 average evenly; this form is that of the TensorFlow programs of 2016).
  */
 export class Averaged<B> implements Task<B> {
   readonly parameters
@@ -54,7 +54,7 @@ export class Averaged<B> implements Task<B> {
     return outcome
   }
 
-  /** Runs `f` while the weights are their averages. */
+  /** Runs `f` with the averaged weights. */
   async withAverages<T>(f: () => Promise<T>): Promise<T> {
     const kept: Tensor[] = this.#pairs.map(([weight]) => weight.value)
     for (const [weight, average] of this.#pairs) weight.assign(average.value)

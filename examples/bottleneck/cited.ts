@@ -1,12 +1,12 @@
-/** Published results of other methods that train layers alone, on MNIST: cited, not run here unless the page has a section for them. */
+/** Published results of other methods with layer-wise objectives, on MNIST: cited, and run here only if the page has a section for them. */
 
-/** A method beside back-propagation of the same network, in percent of the test images told right. */
+/** A method and back-propagation of the same network, in percent of the test images classified correctly. */
 export interface Cited {
   readonly method: string
   readonly source: string
   readonly settings: string
   readonly right: number
-  /** The same network by back-propagation; undefined where the source has none. */
+  /** The same network by back-propagation; undefined if the source has none. */
   readonly plain?: number
 }
 

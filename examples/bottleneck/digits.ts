@@ -1,4 +1,4 @@
-/** Images as the programs of this folder take them. */
+/** Images in the form that the programs of this folder take. */
 import {
   ArrayDataset,
   fashionMnist,
@@ -18,7 +18,7 @@ export const imageShape: Readonly<Record<ImageSet, readonly [number, number, num
   cifar10: [3, 32, 32],
 }
 
-/** Numbers in an image. */
+/** Number of values of an image. */
 export const pixelsOf = (set: ImageSet): number => imageShape[set].reduce((size, extent) => size * extent, 1)
 
 /** Training and test images. */
@@ -27,26 +27,26 @@ export interface Digits {
   readonly test: ArrayDataset
 }
 
-/** How images are given. */
+/** Format of the images. */
 export interface DigitOptions {
   /** Default 'mnist'. */
   readonly set?: ImageSet
   readonly batchSize: number
   /** Range of pixels. Default [0, 1]. */
   readonly range?: readonly [low: number, high: number]
-  /** Another order in every epoch. Default false. */
+  /** Shuffle in every epoch. Default false. */
   readonly shuffle?: boolean
   readonly seed: number
-  /** Give an image as a row of numbers. Default true; else as channels, rows, columns. */
+  /** Return an image as a row of numbers. Default true; otherwise as channels, rows, columns. */
   readonly flat?: boolean
-  /** Use the first so many training images. Default all. */
+  /** Maximum number of training images. Default all. */
   readonly limit?: number
 }
 
 /**
- * The training and test images of a set: 60,000 and 10,000, of CIFAR-10 50,000 and 10,000.
+ * The training and test images of a set: 60,000 and 10,000; for CIFAR-10 50,000 and 10,000.
  *
- * @throws IOError where the files are not on this machine, saying where to put them
+ * @throws IOError if the files are not on this machine, with the folder to put them
  */
 export async function digits(options: DigitOptions): Promise<Digits> {
   const { set = 'mnist', batchSize, range = [0, 1], shuffle = false, seed, flat = true } = options

@@ -1,64 +1,64 @@
-/** A published experiment: what is run, what was published, and what must be seen. */
+/** A published experiment: its cases, its published numbers, and its claims. */
 
-/** What one run measured, by name: a number, or one for each epoch. */
+/** Measurements of one run, by name: a number, or one per epoch. */
 export type Values = Readonly<Record<string, number | readonly number[]>>
 
-/** One network at one setting. It is run once for each seed, and what it measured is kept. */
+/** One network at one setting. It is run once for each seed, and its measurements are stored. */
 export interface Case {
-  /** What it takes besides what the experiment says, such as `width 8`; may be empty. */
+  /** Settings besides those of the experiment, such as `width 8`; may be empty. */
   readonly settings: string
   /** Trains and measures. */
   run(seed: number): Promise<Values>
 }
 
-/** What was published, in the unit of the row. */
+/** A published number, in the unit of the row. */
 export interface Published {
   readonly value: number
-  /** How far ours may lie from it: of a single run this is all there is. */
+  /** Accepted difference of our mean: for a single published run the only criterion. */
   readonly tolerance: number
-  /** Standard error of the published mean, where there is one. */
+  /** Standard error of the published mean, if there is one. */
   readonly standardError?: number
 }
 
-/** A number of a case, beside what was published. */
+/** A number of a case, beside the published one. */
 export interface Row {
   readonly name: string
-  /** Of what the number is; the first case unless it is said. */
+  /** Case of the number; default the first. */
   readonly case?: string
-  /** Reads it from what was measured. */
+  /** Reads the number from the measurements. */
   of(values: Values): number
   /** Default '% right'. */
   readonly unit?: string
   readonly published?: Published
-  /** A published number that is told but not compared: no band was agreed for it. */
+  /** A published number that is shown but not compared: no band was fixed for it. */
   readonly theirs?: number
-  /** What ours must reach in place of a comparison, for settings that are not the published ones. */
+  /** Our goal instead of a comparison, for settings other than the published ones. */
   readonly goal?: { readonly atLeast: number } | { readonly atMost: number }
 }
 
-/** Something that must be seen in every seed, such as an order. */
+/** A claim about every seed, such as an order. */
 export interface Shape {
   readonly claim: string
-  /** The cases it is about. */
+  /** The cases of the claim. */
   readonly cases: readonly string[]
-  /** @param of what a case measured with one seed */
+  /** @param of measurements of a case with one seed */
   holds(of: (name: string) => Values): boolean
 }
 
 /** A published experiment. */
 export interface Experiment {
-  /** The word it is asked for by. */
+  /** The name of the experiment on the command line. */
   readonly name: string
   readonly title: string
-  /** What all cases share. */
+  /** Shared settings of all cases. */
   readonly settings: string
-  /** Where ours differ from the published ones; undefined where they do not. */
+  /** Differences from the published settings; undefined if there are none. */
   readonly differences?: string
   /** Cases by name. */
   readonly cases: Readonly<Record<string, Case>>
   readonly rows: readonly Row[]
   readonly shapes?: readonly Shape[]
-  /** Said below the table, such as the reason for a number outside its band. */
+  /** Text below the table, such as the reason for a number outside its band. */
   readonly remarks?: string
   /** Whether a higher number is better. Default true. */
   readonly higherIsBetter?: boolean
@@ -67,7 +67,7 @@ export interface Experiment {
 /** Experiments of one paper. */
 export interface Study {
   readonly title: string
-  /** Where the published numbers are from, and how exact they are. */
+  /** Source and precision of the published numbers. */
   readonly source: string
   readonly experiments: readonly Experiment[]
 }
@@ -76,14 +76,16 @@ export interface Study {
 export function numberOf(values: Values, name: string): number {
   const value = values[name]
   if (typeof value === 'number') return value
-  throw new TypeError(`'${name}' is no single number of a run, which has ${Object.keys(values).join(', ')}`)
+  throw new TypeError(
+    `'${name}' is not a single number of a run, which has ${Object.keys(values).join(', ')}`,
+  )
 }
 
 /** Numbers of that name, by epoch. */
 export function curveOf(values: Values, name: string): readonly number[] {
   const value = values[name]
   if (value !== undefined && typeof value !== 'number') return value
-  throw new TypeError(`'${name}' is no curve of a run, which has ${Object.keys(values).join(', ')}`)
+  throw new TypeError(`'${name}' is not a curve of a run, which has ${Object.keys(values).join(', ')}`)
 }
 
 /** Reads a number. */

@@ -1,4 +1,4 @@
-/** The page of results, written from the runs that are kept with the sources: no number of ours is typed by hand. */
+/** The page of results, written from the stored runs: none of our numbers is typed by hand. */
 import { goalReached, seedsNeeded, spread, summarize, type Verdict, verdictOf } from './acceptance.js'
 import { cited } from './cited.js'
 import type { Experiment, Row, Shape, Study, Values } from './experiment.js'
@@ -10,7 +10,7 @@ import { notebookStudy } from './notebook/planes.js'
 import { type Run, resultsFile, settingsOf } from './store.js'
 import { vibStudy } from './vib/index.js'
 
-/** What is published, and the command that runs it. */
+/** The published studies, and the commands that run them. */
 export const studies: readonly (readonly [study: Study, command: string])[] = [
   [hsicStudy, 'example:hsic'],
   [vibStudy, 'example:vib'],
@@ -42,7 +42,7 @@ function tableOf(head: readonly string[], rows: readonly (readonly string[])[]):
   return [line(head), rule, ...rows.map((cells) => line(cells))].join('\n')
 }
 
-/** A published number as the source has it. */
+/** A published number with the digits of its source. */
 const given = (value: number) => (Number.isInteger(value) ? value.toFixed(1) : String(value))
 
 function verdictFor(experiment: Experiment, row: Row, values: readonly number[]): Verdict | '' {
@@ -74,7 +74,7 @@ function rowOf(experiment: Experiment, row: Row, runs: Found): string[] {
   ]
 }
 
-/** In how many seeds that all cases were run with a claim was seen; undefined where there is none. */
+/** The number of seeds with runs of all cases, and the number of those in which a claim is true; undefined if there are none. */
 export function seenIn(experiment: Experiment, shape: Shape, runs: Found): { seen: number; of: number } {
   const byCase = new Map(shape.cases.map((name) => [name, runsOf(runs, experiment, name)]))
   const [first = [], ...others] = [...byCase.values()]
@@ -147,7 +147,7 @@ function citedPart(runs: Found): string {
     'Ma, Lewis and Kleijn 2019; their figure',
   ]
   return tableOf(
-    ['method', 'network and training', '% right', 'the same by back-propagation', 'source'],
+    ['method', 'network and training', '% right', 'the same network by back-propagation', 'source'],
     [
       ...cited.map(({ method, settings, right, plain, source }) => [
         method,
@@ -193,22 +193,22 @@ function provenance(runs: Found): string {
 
 const intro = `# Results
 
-Published experiments, repeated with this library: ours beside theirs. \`npm run example:results\` writes this page from \`${resultsFile}\`; each experiment has the command that stands over its
-table. What was not run is in no table; the last section but one names it.
+Published experiments, repeated with this library. \`npm run example:results\` writes this page from \`${resultsFile}\`; the command of each experiment is above its
+table. Experiments that were not run are in no table; the last section but one lists them.
 
 How to read the tables:
 
-- **ours** is the mean over seeds ± the sample standard deviation. One seed has no deviation, and no verdict.
-- **published** is the number of the source. Most sources have one run and no spread.
-- **band** is how far our mean may lie from the published one. It was fixed before the runs. Without a band the number is shown and not judged.
-- **verdict**: _reproduced_ where ${seedsNeeded} seeds or more were run and our mean differs from the published one by at most the larger of the band and 2 sqrt(SE_ours² + SE_published²). A mean beyond the
+- **ours** is the mean over seeds ± the sample standard deviation. With one seed there is no deviation, and no verdict.
+- **published** is the value in the source. Most sources have one run and no spread.
+- **band** is the accepted difference between our mean and the published value. It was fixed before the runs. Without a band there is no verdict.
+- **verdict**: _reproduced_ if ${seedsNeeded} or more seeds were run and our mean differs from the published value by at most the larger of the band and 2 sqrt(SE_ours² + SE_published²). A mean beyond the
   band on the better side, at the published settings, is _better than published_.
-- A claim below a table is about every seed; _not seen in all_ says in how many.
+- A claim below a table is about every seed; _not seen in all_ comes with the number of seeds.
 
-MNIST has all of its 60,000 training and 10,000 test images. All accuracies and errors are of the test images unless the row says otherwise. Every network is the one after its last epoch: none was chosen
+MNIST has all 60,000 training and 10,000 test images. Accuracies and errors are on the test images unless the row says otherwise. Every network is evaluated after its last epoch; none was selected
 by its test score.`
 
-/** Ours for a row, where it was run: `94.01 ± 0.12 (3 seeds)`. */
+/** Our result for a row, if it was run: `94.01 ± 0.12 (3 seeds)`. */
 function oursFor(experiment: Experiment, row: Row | undefined, runs: Found): string | undefined {
   const found = row === undefined ? [] : runsOf(runs, experiment, caseOf(experiment, row))
   if (row === undefined || found.length === 0) return undefined
@@ -216,11 +216,11 @@ function oursFor(experiment: Experiment, row: Row | undefined, runs: Found): str
   return `${spread(found.map((run) => row.of(run.values)))} (${seeds})`
 }
 
-/** Format training after its last epoch: the number that the paper is quoted for. */
+/** Format training after its last epoch: the number for which the paper is cited. */
 const formatRow = formatExperiment.rows[1]
 const formatPublished = formatRow?.published?.value ?? Number.NaN
 
-/** What a reader of the paper should know before quoting it. */
+/** Context for a reader who cites the paper. */
 function readingOf(runs: Found): string {
   const below = cited.filter(({ right }) => right < formatPublished)
   const named = below.map(({ method, right }) => `${method} (${right.toFixed(1)})`).join(' and ')
@@ -230,20 +230,20 @@ function readingOf(runs: Found): string {
     return value === undefined ? [] : [`${value} after ${tunedExperiment.cases[row.case ?? '']?.settings}`]
   })
   return [
-    '## What format training is worth',
-    `A reader of the paper should know where 94 % stands. A linear readout on frozen layers of width 128 tells ${given(formatPublished)} % of the digits right in the authors' figure${
-      here === undefined ? '' : `, ${here} here`
-    }. That beats back-propagation at the learning rate and the five epochs of the same figure. It is **below every row of the table that follows but ${below.length}**: ${named}. Back-propagation at an ordinary rate reaches 98 % and more.`,
+    '## Format training in context',
+    `The 94 % of the paper need context. In the authors' figure a linear readout on frozen layers of width 128 classifies ${given(formatPublished)} % of the digits correctly${
+      here === undefined ? '' : `; ${here} here`
+    }. That is better than back-propagation at the learning rate and the five epochs of the same figure. It is **below all rows of the next table except ${below.length}**: ${named}. Back-propagation at an ordinary rate reaches 98 % and more.`,
     ...(tuned.length === 0
       ? []
       : [
-          `With another optimizer, kernel width, activation and weight of the label the same objective gives ${tuned.join(', ')}. The program that these settings are from claims 97 to 98 after 100 epochs, without a table. They are not the settings of the paper.`,
+          `With another optimizer, kernel bandwidth, activation and weight of the label the same objective gives ${tuned.join(', ')}. The settings are from a program that claims 97 to 98 after 100 epochs, without a table; they are not the settings of the paper.`,
         ]),
-    'Rows without a section of their own on this page are cited and were not run here.',
+    'Rows without a section on this page are cited, and were not run here.',
   ].join('\n\n')
 }
 
-/** Refuses runs of settings that are no longer those of the experiment: the page would tell of one thing and show another. */
+/** Refuses runs at settings that are no longer those of the experiment: the page would describe one thing and show another. */
 function checkSettings(runs: Found): void {
   for (const [{ experiments }] of studies) {
     for (const experiment of experiments) {
@@ -272,10 +272,10 @@ export function pageOf(runs: Found): string {
     ...parts.filter((part) => part !== ''),
     readingOf(runs),
     citedPart(runs),
-    '## What was not run, or with fewer seeds than a verdict needs',
+    '## Experiments not run, or with fewer than three seeds',
     missing(runs),
-    '## Where and when',
-    'Seconds are by the clock, on a machine that did other work as well: they are no measure of speed.',
+    '## Machines and dates',
+    'Seconds are wall time on a machine with other load: they do not measure speed.',
     provenance(runs),
   ].join('\n\n')}\n`
 }

@@ -1,13 +1,13 @@
-/** What the programs of published experiments share: options, what is run, what they say of claims, and how they end. */
+/** Shared code of the programs of published experiments: options, runs, claims, and exit status. */
 import { parseArgs } from 'node:util'
 import { IOError } from '../../ts/index.js'
 import type { Experiment, Study } from './experiment.js'
 import { runOnce } from './store.js'
 
-/** A claim, the number that decides about it, and whether it holds. */
+/** A claim, the number that decides it, and whether it is true. */
 export type Check = readonly [claim: string, value: number, holds: boolean]
 
-/** Prints checks; whether all hold. */
+/** Prints checks; returns whether all are true. */
 export function allHold(checks: readonly Check[]): boolean {
   for (const [claim, value, holds] of checks) {
     console.log(`${holds ? 'ok  ' : 'FAIL'} ${claim}: ${value.toFixed(2)}`)
@@ -15,19 +15,21 @@ export function allHold(checks: readonly Check[]): boolean {
   return checks.every(([, , holds]) => holds)
 }
 
-/** Options mean nothing. */
+/** Invalid options. */
 class UsageError extends Error {}
 
 /** A program for the experiments of a study. */
 export interface Program {
-  /** Such as `npm run example:hsic`. */
+  /** For example `npm run example:hsic`. */
   readonly command: string
   readonly study: Study
-  /** A short form of some of them; whether what must be seen was seen. */
+  /** A short form of some experiments; returns whether the claims are true. */
   quick(): Promise<boolean>
 }
 
-/** Reads the command line, runs what it asks for and sets the exit status: 1 where something does not hold or data are missing, 2 for options that mean nothing. */
+/**
+ * Reads the command line, runs the experiments and sets the exit status: 1 if a claim is false or data are missing, 2 for invalid options.
+ */
 export async function runProgram(program: Program): Promise<void> {
   const start = performance.now()
   try {
@@ -56,7 +58,7 @@ function usageOf({ command, study }: Program): string {
     '',
     ...lines,
     '',
-    'Runs that are finished stand in runs/results and are not run again. `npm run example:results` writes docs/results.md.',
+    'Finished runs are in runs/results and are not run again. `npm run example:results` writes docs/results.md.',
   ].join('\n')
 }
 
@@ -100,7 +102,7 @@ function whole(name: string, given: string): number {
   throw new UsageError(`--${name} ${given}: expected a whole number of at least 1`)
 }
 
-/** The cases that a name such as `width` or `width.w8` stands for. */
+/** The cases of a name such as `width` or `width.w8`. */
 function casesOf(study: Study, name: string): (readonly [Experiment, string])[] {
   const [wanted, only] = name.split('.')
   const experiment = study.experiments.find((one) => one.name === wanted)

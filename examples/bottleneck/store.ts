@@ -1,4 +1,7 @@
-/** What runs measured, in files: one for each case and seed under runs/results, so that a stopped program goes on where it was, and one of all, which is kept with the sources. */
+/**
+ * Measurements in files: one per case and seed under runs/results, so that a stopped program continues, and one of all runs, which is kept
+ * with the sources.
+ */
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
@@ -12,12 +15,12 @@ export interface Run {
   readonly experiment: string
   readonly case: string
   readonly seed: number
-  /** What the experiment and the case said of their settings when it was run. */
+  /** Settings of the experiment and the case at the time of the run. */
   readonly settings: string
   readonly values: Values
-  /** What the run took by the clock, on a machine that did other work as well. */
+  /** Wall time of the run, on a machine that did other work as well. */
   readonly seconds: number
-  /** Day on which it ended, such as 2026-11-30. */
+  /** Date of the end, such as 2026-11-30. */
   readonly date: string
   readonly machine: string
   readonly version: string
@@ -26,7 +29,7 @@ export interface Run {
 /** Folder of finished runs. */
 export const runsFolder = join('runs', 'results')
 
-/** All runs that the page of results tells of, one a line. */
+/** All runs of the page of results, one per line. */
 export const resultsFile = join('examples', 'bottleneck', 'results.jsonl')
 
 /** Processor, threads and Node.js of this machine. */
@@ -39,12 +42,12 @@ export function machine(): string {
 const fileOf = ({ experiment, case: name, seed }: Pick<Run, 'experiment' | 'case' | 'seed'>) =>
   `${experiment}.${name}.${seed}.json`
 
-/** The settings of a case in words. A run that says others is a run of something else. */
+/** The settings of a case as text. A run with other settings is a run of something else. */
 export function settingsOf({ settings, cases }: Experiment, name: string): string {
   return [settings, cases[name]?.settings ?? ''].filter((part) => part !== '').join('. ')
 }
 
-/** Runs a case with a seed, or reads what it measured when it was run before at these settings. */
+/** Runs a case with a seed, or reads its stored measurements at these settings. */
 export async function runOnce(experiment: Experiment, name: string, seed: number): Promise<Run> {
   const key = { experiment: experiment.name, case: name, seed }
   const path = join(runsFolder, fileOf(key))
@@ -65,10 +68,10 @@ export async function runOnce(experiment: Experiment, name: string, seed: number
   return run
 }
 
-/** Six digits: more than the spread over seeds leaves. */
+/** Six digits: more precise than the spread over seeds. */
 function rounded(values: Values): Values {
   const short = (value: number) => {
-    if (!Number.isFinite(value)) throw new RangeError(`a run measured ${value}, which is no result`)
+    if (!Number.isFinite(value)) throw new RangeError(`a run measured ${value}, expected a finite number`)
     return Number(value.toPrecision(6))
   }
   return Object.fromEntries(
@@ -86,7 +89,7 @@ export async function readResults(path: string = resultsFile): Promise<Run[]> {
   return lines.map((line) => JSON.parse(line) as Run)
 }
 
-/** Adds the finished runs of this machine to those that are kept; a run of the same case and seed is replaced. */
+/** Adds the finished runs of this machine to the stored ones; a run of the same case and seed is replaced. */
 export async function collect(path: string = resultsFile, folder: string = runsFolder): Promise<Run[]> {
   const all = new Map((await readResults(path)).map((run) => [fileOf(run), run]))
   const names = existsSync(folder) ? await readdir(folder) : []

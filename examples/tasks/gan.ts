@@ -27,7 +27,7 @@ export type Points = { x: Tensor }
 
 type Weights = Readonly<Record<string, Tensor>>
 
-/** Numbers that a sample is made of. */
+/** Dimension of the noise of a sample. */
 const latent = 2
 
 /** A network of two hidden layers. */
@@ -37,7 +37,7 @@ function network(inputs: number, widths: readonly number[], outputs: number, see
   return outputs === 0 ? model : model.add(new Dense(outputs))
 }
 
-/** The maker turns noise into points, the critic tells them from given ones. */
+/** The maker turns noise into points; the critic distinguishes them from given points. */
 export class Gan implements Task<Points> {
   readonly maker: Network
   readonly features: Network
@@ -59,12 +59,12 @@ export class Gan implements Task<Points> {
     this.optimizers = { maker: adam(), critic: adam() }
   }
 
-  /** Points that the maker makes, [count, 2]. */
+  /** Generated points, [count, 2]. */
   sample(key: Tensor, count: number, weights: Weights = {}): Tensor {
     return this.maker.apply(weights, normal(key, [count, latent]))
   }
 
-  /** How much a critic takes points for given ones: logits [batch, 1]. */
+  /** Logits of the critic that points are given ones, [batch, 1]. */
   #judge(critic: { features: Weights; verdict: Weights }, points: Tensor): Tensor {
     return this.verdict.apply(critic.verdict, this.features.apply(critic.features, points))
   }
@@ -88,7 +88,10 @@ export class Gan implements Task<Points> {
     return tracking ? { logs, segment: this.#segment(x, made) } : { logs }
   }
 
-  /** How far given points are from made ones, and made ones from given ones, each from the nearest: missed places, and wrong ones. */
+  /**
+   * Mean distances of given points to the nearest generated one (missed modes), and of generated points to the nearest given one (wrong
+   * points).
+   */
   evaluate({ x }: Points, { key, tracking }: StepContext): Outcome {
     const made = this.sample(key, 512)
     const distances = cdist(x, made)
@@ -96,7 +99,7 @@ export class Gan implements Task<Points> {
     return tracking ? { logs, segment: this.#segment(x, this.sample(key, x.shape[0] as number)) } : { logs }
   }
 
-  /** What evaluators see: all points, the critic's layers, and which points were given. */
+  /** The segment for evaluators: all points, the critic's layers, and which points were given. */
   #segment(given: Tensor, made: Tensor) {
     const count = given.shape[0] as number
     const input = concat([given, made], 0)
@@ -114,9 +117,9 @@ export class Gan implements Task<Points> {
   }
 }
 
-/** Points about the corners of a polygon on the unit circle, [count * 2] flat. */
+/** Points near the corners of a polygon on the unit circle, [count * 2] flat. */
 export function mixture(count: number, corners = 8, spread = 0.05): Float32Array {
-  // A fixed sequence of its own, so that the example gives the same points everywhere.
+  // A fixed sequence, so that the example has the same points everywhere.
   let state = 1
   const uniform = () => {
     state = (state * 48_271) % 2_147_483_647

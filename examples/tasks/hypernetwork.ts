@@ -23,9 +23,9 @@ export type Curves = { x: Tensor; y: Tensor }
 type Weights = Readonly<Record<string, Tensor>>
 type Parameters = { maker: Weights; embeddings: Tensor }
 
-/** Learns a function for each condition with one network, whose weights another one makes. */
+/** Learns a function for each condition with one network, whose weights another network generates. */
 export class Hypernetwork implements Task<Curves> {
-  /** The network whose weights are made: it has none of its own. */
+  /** The network whose weights are generated: it owns none. */
   readonly main: Network
   readonly maker: Network
   readonly parameters
@@ -63,7 +63,7 @@ export class Hypernetwork implements Task<Curves> {
     )
   }
 
-  /** What the main network says of x [batch, conditions, 1] under each condition, and how large its weights are. */
+  /** The outputs of the main network for x [batch, conditions, 1] under each condition, and the size of its weights. */
   #run(parameters: Parameters, x: Tensor): { output: Tensor; size: Tensor } {
     const [count, conditions] = x.shape as [number, number]
     const made = Array.from({ length: conditions }, (_, condition) => this.#weights(parameters, condition))
@@ -74,7 +74,7 @@ export class Hypernetwork implements Task<Curves> {
     return { output: stack(outputs, 1), size: stack(squares).sum() }
   }
 
-  /** The scalar `decay` is the price of large weights. */
+  /** The scalar `decay` is the penalty of large weights. */
   step({ x, y }: Curves, { scalars, tracking }: StepContext): Outcome {
     const decay = scalars.decay as Tensor
     const { value, grads, aux } = valueAndGrad(

@@ -1,4 +1,4 @@
-/** A network whose layers are trained one by one on objectives of their own, as a task: what the programs of local learning share. */
+/** A network whose layers are trained on separate objectives, as a task: shared by the programs of local learning. */
 import {
   accuracy,
   type Batch,
@@ -21,15 +21,15 @@ type Variables = Readonly<Record<string, Variable>>
 
 /** A layer of the network. */
 export interface LocalLayer {
-  /** Gives the output of the layer. */
+  /** Computes the output of the layer. */
   readonly body: Network
-  /** Networks that the objective alone runs on the output, trained with the layer. */
+  /** Networks that only the objective applies to the output, trained with the layer. */
   readonly heads?: Readonly<Record<string, Network>>
-  /** What is done to the output on its way to the next layer, such as dropout. */
+  /** Applied to the output on its way to the next layer, for example dropout. */
   readonly after?: Network
 }
 
-/** What an objective is made of. */
+/** Inputs of an objective. */
 export interface LocalView {
   /** Output of the layer, `[batch, units]`. */
   readonly z: Tensor
@@ -41,13 +41,13 @@ export interface LocalView {
   head(name: string, z: Tensor): Tensor
 }
 
-/** What a {@link LayeredTask} is made from. */
+/** Options of a {@link LayeredTask}. */
 export interface LayeredOptions {
   readonly layers: readonly LocalLayer[]
-  /** Gives logits of the classes from what the last layer passes on; trained by cross-entropy, without gradient to the layers. */
+  /** Returns logits of the classes from the output of the last layer; trained by cross-entropy, without gradient to the layers. */
   readonly readout: Network
   readonly classes: number
-  /** A scalar that each layer makes smaller. */
+  /** A scalar that each layer minimizes. */
   objective(view: LocalView): Tensor
   /** Makes the optimizer of a layer. */
   local(): Optimizer
@@ -56,7 +56,10 @@ export interface LayeredOptions {
   readonly seed: number
 }
 
-/** Trains each layer on its own objective and the readout on the labels, all on the same batch: no gradient crosses from a layer to the one before. */
+/**
+ * Trains each layer on its own objective and the readout on the labels, all on the same batch: no gradient passes from a layer to the one
+ * before.
+ */
 export class LayeredTask implements Task<Batch> {
   readonly parameters: Readonly<Record<string, Readonly<Record<string, Variables>>>>
   readonly state: Readonly<Record<string, Variables>>

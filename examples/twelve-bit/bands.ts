@@ -1,10 +1,10 @@
-/** What the runs must show: the bands of the published experiment, measured with 6 seeds of 2000 epochs. */
+/** Criteria of the runs: the bands of the published experiment, measured with 6 seeds of 2000 epochs. */
 import { type Course, courseOf, fall } from './measures.js'
 
 export interface Check {
   readonly claim: string
   readonly measured: string
-  /** Undefined where no network qualifies. */
+  /** Undefined if no network qualifies. */
   readonly holds: boolean | undefined
 }
 

@@ -1,13 +1,13 @@
 /**
- * The data of Shwartz-Ziv and Tishby 2017: all 4096 patterns of 12 bits, with a label that depends on the pattern alone.
+ * The data of Shwartz-Ziv and Tishby 2017: all 4096 patterns of 12 bits, with a label that depends only on the pattern.
  *
- * The bits are the vertices of an icosahedron. With w the number of ones, e the number of edges with both ends 1 and a the
- * number of antipodal pairs with both ends 1, the label is 1 where 52 w - 5 w^2 + 11 e - 6 a > 196; this gives the published
- * table exactly, which the hash of the labels confirms.
+ * The bits are the vertices of an icosahedron. With w the number of ones, e the number of edges with both ends 1 and a the number of
+ * antipodal pairs with both ends 1, the label is 1 if 52 w - 5 w^2 + 11 e - 6 a > 196; this gives the published table exactly, as the hash
+ * of the labels confirms.
  */
 import { createHash } from 'node:crypto'
 
-/** The vertices that each vertex has an edge to. */
+/** The neighbors of each vertex. */
 const neighbors = [
   [1, 3, 5, 10, 11],
   [0, 2, 3, 4, 11],
@@ -35,7 +35,7 @@ export interface TwelveBits {
   readonly labels: Int32Array
 }
 
-/** The patterns and their labels; throws where the hash of the labels is not that of the published ones. */
+/** The patterns and their labels; throws if the hash of the labels is not the published one. */
 export function twelveBits(): TwelveBits {
   const x = new Float32Array(patterns * bits)
   const labels = new Int32Array(patterns)

@@ -1,4 +1,4 @@
-/** What the layers' activations are measured by, in bits, and how that went through training. */
+/** Measures of the layers' activations, in bits, and their trajectories during training. */
 import {
   arange,
   Binned,
@@ -24,20 +24,20 @@ export interface Course {
   readonly values: Pair[][][]
 }
 
-/** 30 bins for tanh, whose range is known; bins of fixed width for relu, for which bins of [-1, 1] would fake a compression. */
+/** 30 bins for tanh, whose range is known; bins of fixed width for relu, for which bins of [-1, 1] would show a spurious compression. */
 export const binned = (activation: Activation): Estimator =>
   activation === 'tanh' ? new Binned({ bins: 30, base: 2 }) : new Binned({ binSize: 0.07, base: 2 })
 
 export const kde: Estimator = new KDE({ variance: 1e-3, bound: 'upper', base: 2 })
 
-/** Measures taken at the end of training alone. */
+/** Measures taken only at the end of training. */
 export const final: Readonly<Record<string, Estimator>> = {
   KSG: new KSG({ base: 2, jitter: 1e-10 }),
   'mixed KSG': new MixedKSG({ base: 2 }),
   EDGE: new EDGE({ base: 2, correction: 'none', copula: false }),
 }
 
-/** What layers are compared with: every pattern is its own symbol, so that I(T; X) = H(T) for what is binned. */
+/** Targets of the measures: every pattern is a different symbol, so I(T; X) = H(T) for binned activations. */
 export interface Targets {
   readonly symbols: Tensor
   readonly rows: Tensor
@@ -60,7 +60,7 @@ export async function measure(
 ): Promise<Pair[][]> {
   const x = estimator.takes.y === 'any' ? targets.symbols : targets.rows
   const pairOf = async (h: Tensor): Promise<Pair> => {
-    // Layer by layer: a bound of all pairs of patterns takes hundreds of megabytes while it is computed.
+    // Layer by layer: a bound over all pairs of patterns takes hundreds of megabytes during its computation.
     using values = tidy(() =>
       stack([x, targets.labels].map((y) => estimator.criterion(h, y).cast('float64'))),
     )
@@ -76,17 +76,17 @@ export async function measure(
   return result
 }
 
-/** The course of one layer of one network: I(T; X) by epoch. */
+/** The trajectory of one layer of one network: I(T; X) by epoch. */
 export function courseOf({ values }: Course, seed: number, layer: number, side: 0 | 1 = 0): number[] {
   return values.map((epoch) => epoch[seed]?.[layer]?.[side] as number)
 }
 
-/** How far a course lies at its end below its highest point. */
+/** Difference between the maximum of a trajectory and its end. */
 export function fall(course: readonly number[]): number {
   return Math.max(...course) - (course.at(-1) as number)
 }
 
-/** Networks of which a hidden layer gives the same output for every pattern: [seed] -> names of the layers. */
+/** Networks with a hidden layer whose output is the same for every pattern: [seed] -> names of the layers. */
 export async function deadLayers(
   networks: readonly (readonly Tensor[])[],
   names: readonly string[],

@@ -1,6 +1,6 @@
 /**
- * Networks 12-10-7-5-4-3-2 that differ in their seed alone, trained side by side: every tensor has a first axis of seeds, so that
- * one step of all costs little more than one step of one.
+ * Networks 12-10-7-5-4-3-2 that differ only in their seed, trained side by side: every tensor has a first axis of seeds, so a step of all
+ * costs little more than a step of one.
  */
 import { Adam, HostRandom, jit, type Tensor, tensor, Variable, valueAndGrad } from '../../ts/index.js'
 import { bits, patterns, type TwelveBits } from './data.js'
@@ -14,7 +14,7 @@ const trainShare = 0.8
 const learningRate = 4e-4
 const eps = 1e-7
 
-/** Normal with deviation `std`, cut at two deviations. */
+/** Normal with standard deviation `std`, truncated at two standard deviations. */
 function truncatedNormal(random: HostRandom, std: number): number {
   for (;;) {
     const z = Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next())
@@ -39,7 +39,7 @@ type Weights<T> = {
   biases: T[]
 }
 
-/** Networks of one activation, one a seed. */
+/** Networks of one activation, one per seed. */
 export class Networks {
   readonly #seeds: number
   readonly #randoms: readonly HostRandom[]
@@ -69,7 +69,7 @@ export class Networks {
     const labels = tensor(data.labels)
     const adam = new Adam({ learningRate, eps })
     adam.prepare(this.#weights)
-    // A whole epoch is one program, so that a step costs its arithmetic and little else.
+    // A whole epoch is one program, so a step costs little more than its arithmetic.
     this.#trainEpoch = jit((indices: Tensor[]) => {
       const losses = indices.map((index) => {
         const shape = [this.#seeds, index.size / this.#seeds]
@@ -96,7 +96,7 @@ export class Networks {
     return outputs
   }
 
-  /** The sum over seeds of the mean cross-entropy: each network gets the gradient of its own. */
+  /** The sum over seeds of the mean cross-entropy: each network gets its own gradient. */
   #loss(w: Weights<Tensor>, x: Tensor, y: Tensor): Tensor {
     const scores = this.#layers(w, x).at(-1) as Tensor
     const wanted = scores.logSoftmax(-1).takeAlong(y.expandDims(2), 2)
@@ -136,7 +136,7 @@ export class Networks {
     )
   }
 
-  /** Share of the training patterns that each network labels rightly. */
+  /** Share of the training patterns that each network classifies correctly. */
   async accuracies(data: TwelveBits): Promise<number[]> {
     const outputs = this.activations()
     return Promise.all(

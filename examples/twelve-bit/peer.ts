@@ -1,9 +1,9 @@
-/** The same training with PyTorch, timed beside ours where the environment variable PEER_PYTHON names a Python that has it. */
+/** The same training with PyTorch, timed beside ours if the environment variable PEER_PYTHON names a Python with PyTorch. */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Activation } from './networks.js'
 
-/** Seconds that PyTorch takes for all epochs of all seeds. */
+/** Seconds of PyTorch for all epochs of all seeds. */
 export interface PeerTimes {
   /** All seeds in one network with a first axis of seeds, as here. */
   readonly batched: number
@@ -13,7 +13,7 @@ export interface PeerTimes {
 }
 
 const program = fileURLToPath(new URL('../../../benches/peers/twelve_bit.py', import.meta.url))
-/** Epochs that are timed; all are taken to be like their median. */
+/** Number of timed epochs; the total time is extrapolated from their median. */
 const timed = 60
 
 export function peerTimes(

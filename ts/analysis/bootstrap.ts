@@ -84,7 +84,7 @@ export interface Bootstrap {
  * @param data arguments of the statistic, each n samples
  * @param statistic an estimator (of two arguments), or a function from tensors to a scalar
  * @throws ArgumentError for another type of statistic; ShapeError for different numbers of samples; NumericalError if a resample has no
- *   value
+ *   value; the reason of `signal` if it is aborted
  */
 export async function bootstrap(
   data: readonly SampleData[],

@@ -73,7 +73,7 @@ export interface PermutationTest {
  * @param y the same draws
  * @param statistic an estimator, or a function from two tensors to a scalar
  * @throws ArgumentError for another type of statistic; ShapeError for different numbers of samples; NumericalError if a shuffle has no
- *   value
+ *   value; the reason of `signal` if it is aborted
  */
 export async function permutationTest(
   x: SampleData,

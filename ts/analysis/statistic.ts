@@ -154,7 +154,11 @@ export const withReplacement = (n: number) => (from: Tensor) =>
 /** Rows in random order, int32 `[n]`. */
 export const inAnyOrder = (n: number) => (from: Tensor) => permutation(from, n)
 
-/** Values of all rounds; throws NumericalError if one is not finite. */
+/**
+ * Values of all rounds.
+ *
+ * @throws NumericalError if a value is not finite; the reason of `signal` if it is aborted
+ */
 export async function valuesOf(
   name: string,
   count: number,

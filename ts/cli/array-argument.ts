@@ -1,14 +1,14 @@
-/** Arrays as they are named on a command line: `x.npy`, `dump.npz:fc1`. */
+/** Array arguments of the command line: `x.npy`, `dump.npz:fc1`. */
 import { existsSync } from 'node:fs'
 import { ArgumentError, DataError } from '../core/errors.js'
 import type { ArrayData } from '../io/element-types.js'
 import { openArrays } from '../io/open-any.js'
 
 /**
- * Reads an array. `file:name` names one of the arrays of a file that holds several.
+ * Reads an array. `file:name` names one array of a file with several.
  *
  * @param labels whether a CSV file of one column may hold labels
- * @throws IOError where it cannot be read; DataError for another format; ArgumentError where a file holds several arrays and none is named
+ * @throws IOError if it cannot be read; DataError for another format; ArgumentError if a file holds several arrays and none is named
  */
 export async function arrayOf(given: string, labels = false): Promise<ArrayData> {
   const at = existsSync(given) ? -1 : given.lastIndexOf(':')

@@ -1,15 +1,15 @@
-/** The dumps that a command line names. */
+/** The dumps of a command line. */
 import { basename, resolve } from 'node:path'
 import { readActivations } from '../data/activations/read.js'
 import type { ActivationRun, Activations } from '../data/activations/types.js'
 
-/** Where ends of a dump are, for those that have other names. */
+/** Names or files of inputs and labels, if they differ from the default names. */
 export interface EndOptions {
   readonly x?: string
   readonly y?: string
 }
 
-/** The runs of all dumps as those of one. Runs of one name in two dumps are told apart by the names of their dumps. */
+/** The runs of all dumps as one set of activations. Runs of equal names get the names of their dumps. */
 export async function readDumps(paths: readonly string[], { x, y }: EndOptions): Promise<Activations> {
   const ends = { ...(x === undefined ? {} : { x }), ...(y === undefined ? {} : { y }) }
   const dumps = []

@@ -1,21 +1,21 @@
-/** Epochs as they are written on a command line: `0:256:log`, `0:100:10`, `1,5,last`. */
+/** Epochs on a command line: `0:256:log`, `0:100:10`, `1,5,last`. */
 import { logSchedule } from '../analysis/schedule.js'
 import { ArgumentError } from '../core/errors.js'
 
-/** Epochs of a range that is spaced by its logarithm. */
+/** Number of epochs of a logarithmic range. */
 const logPoints = 30
 
 /**
- * Those of the epochs that a text asks for: numbers, `first`, `last`, ranges `from:to` with both ends, `from:to:step`, and `from:to:log`, which takes those
- * nearest to 30 epochs that are spaced by their logarithm; several with commas between.
+ * The epochs selected by a text: numbers, `first`, `last`, ranges `from:to` with both ends, `from:to:step`, and `from:to:log`, which
+ * selects the epochs nearest to 30 log-spaced ones; several are separated by commas.
  *
- * @param there rising
- * @throws ArgumentError for a text that means nothing, for single epochs that are not there, and where none is chosen
+ * @param there ascending
+ * @throws ArgumentError for an invalid text, for missing single epochs, and if no epoch is selected
  */
 export function epochsOf(given: string, there: readonly number[]): number[] {
   const chosen = new Set(given.split(',').flatMap((part) => chosenBy(part.trim(), given, there)))
   if (chosen.size > 0) return there.filter((epoch) => chosen.has(epoch))
-  throw new ArgumentError(`--epochs ${given}: none of the epochs ${shown(there)} is chosen`)
+  throw new ArgumentError(`--epochs ${given}: selects none of the epochs ${shown(there)}; name some of them`)
 }
 
 function chosenBy(part: string, given: string, there: readonly number[]): number[] {
@@ -23,7 +23,7 @@ function chosenBy(part: string, given: string, there: readonly number[]): number
   if (to === undefined) {
     const epoch = epochOf(from as string, given, there)
     if (there.includes(epoch)) return [epoch]
-    throw new ArgumentError(`--epochs ${given}: epoch ${epoch} is not there; there are ${shown(there)}`)
+    throw new ArgumentError(`--epochs ${given}: epoch ${epoch} is missing; there are ${shown(there)}`)
   }
   const low = from === '' ? (there[0] as number) : epochOf(from as string, given, there)
   const high = to === '' ? (there.at(-1) as number) : epochOf(to, given, there)
@@ -51,7 +51,7 @@ const nearest = (wanted: number, among: readonly number[]) =>
 
 const unreadable = (given: string) =>
   new ArgumentError(
-    `--epochs: given "${given}", expected numbers, first, last, or ranges such as 0:256:log, 0:100:10 and 5:, with commas between`,
+    `--epochs: given "${given}", expected numbers, first, last, or ranges such as 0:256:log, 0:100:10 and 5:, separated by commas`,
   )
 
 const shown = (epochs: readonly number[]) =>

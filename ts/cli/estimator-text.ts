@@ -1,19 +1,19 @@
-/** Estimators as they are written on a command line: `binned:bins=30,range=data`. */
+/** Estimators on a command line: `binned:bins=30,range=data`. */
 import { ArgumentError } from '../core/errors.js'
 import type { Estimator } from '../estimators/estimator.js'
 import { createEstimator, type EstimatorName, estimatorNames } from '../estimators/named.js'
 import { baseOfUnit } from '../estimators/unit.js'
 
-/** Short names that the literature uses for options of ours. */
+/** Short names of options in the literature. */
 const shortNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   kde: { v: 'variance' },
 }
 
 /**
- * The estimator of a text `name:option=value,option=value`. Values are numbers, true, false, words, or lists such as `[-1,1]`. Names are those of
- * `createEstimator`, in any case of letters.
+ * The estimator of a text `name:option=value,option=value`. Values are numbers, true, false, words, or lists such as `[-1,1]`. Names are
+ * those of `createEstimator`, in upper or lower case.
  *
- * @throws UnknownNameError for another name or option; ArgumentError for a value that means nothing
+ * @throws UnknownNameError for another name or option; ArgumentError for an invalid value
  */
 export function estimatorOf(given: string, units: string | undefined): Estimator {
   const [name, rest] = halves(given, ':')
@@ -47,7 +47,7 @@ function halves(text: string, separator: string): [string, string | undefined] {
   return at < 0 ? [text.trim(), undefined] : [text.slice(0, at).trim(), text.slice(at + 1).trim()]
 }
 
-/** The parts between commas, but for commas within brackets. */
+/** The parts between commas, except commas within brackets. */
 function optionsIn(text: string): string[] {
   return text.split(/,(?![^[]*\])/).map((part) => part.trim())
 }

@@ -1,18 +1,18 @@
-/** How the command line ends: what it says, and its exit code. */
+/** Errors and exit codes of the command line. */
 import { ArgumentError, HyperglowError } from '../core/errors.js'
 
-/** Exit codes; docs/cli.md tells them. */
+/** Exit codes, as in docs/cli.md. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
-/** Thrown by what an interrupt ends. */
+/** Thrown by an interrupted command. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted'
 }
 
-/** The exit code of an error that was thrown by a command, after saying what there is to say of it on standard error. */
+/** The exit code of an error of a command; prints the error to standard error. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) {
-    process.stderr.write('hyperglow: interrupted; files that were written are whole\n')
+    process.stderr.write('hyperglow: interrupted; every file that was written is complete\n')
     return exitCodes.interrupted
   }
   if (error instanceof HyperglowError) {
@@ -25,7 +25,7 @@ export function exitCodeOf(error: unknown): number {
   return exitCodes.failed
 }
 
-/** Warnings of the library as one line each, on standard error, each once. */
+/** Prints warnings of the library as one line each to standard error, each once. */
 export function plainWarnings(): void {
   const said = new Set<string>()
   process.removeAllListeners('warning')
@@ -36,7 +36,7 @@ export function plainWarnings(): void {
   })
 }
 
-/** A signal that SIGINT and SIGTERM abort; the second one ends the process. */
+/** A signal that SIGINT and SIGTERM abort; a second one ends the process. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -48,7 +48,7 @@ export function interruptSignal(): AbortSignal {
   return controller.signal
 }
 
-/** A reader of standard output that has enough, such as `head`, ends the process quietly. */
+/** Ends the process quietly if the reader of standard output, such as `head`, closes it. */
 export function quietPipes(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCodes.ok)

@@ -1,4 +1,4 @@
-/** A measurement in parts that are kept as they are done, so that one that was ended is gone on with. */
+/** A measurement in chunks that are stored when done, so that an interrupted one can be resumed. */
 import { createHash } from 'node:crypto'
 import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,32 +11,32 @@ import type { DynamicsLike } from '../dynamics/source.js'
 import type { Estimator } from '../estimators/estimator.js'
 import { writeAtomic } from '../io/atomic.js'
 
-/** Epochs of a part: as many as make what epochs share cheap, and few enough that little is lost. */
+/** Epochs of a chunk: enough to share work between epochs, few enough to lose little. */
 const partEpochs = 16
 
-/** Epochs of a part where halves or shuffles are measured as well, which share nothing and take long. */
+/** Epochs of a chunk with halves or shuffles, which share nothing and take long. */
 const slowPartEpochs = 1
 
-/** One part as it is kept: NaN is null. */
+/** A stored chunk: NaN is null. */
 interface Part {
   readonly dynamics: DynamicsLike
   readonly measurements: readonly Measurement[]
   readonly notes: readonly string[]
 }
 
-/** Where parts are kept, and of what. */
+/** Storage and progress of a measurement. */
 export interface PartsOptions {
-  /** Folder of the parts; they are not kept without one. */
+  /** Folder of the chunks; without it they are not stored. */
   readonly folder: string | undefined
-  /** Whether parts that are there already are taken. */
+  /** Whether existing chunks are reused. */
   readonly isResumed: boolean
-  /** Paths of the dump: parts of files that have changed since are measured anew. */
+  /** Paths of the dump: chunks of files that have changed are measured again. */
   readonly dumps: readonly string[]
-  /** Called with the epochs that are done, counted over all runs. */
+  /** Called with the number of completed epochs over all runs. */
   readonly onProgress: (done: number, total: number) => void
 }
 
-/** Measures activations as `measure` does, run by run and 16 epochs at a time, or one where values have intervals or p-values. */
+/** Measures activations as `measure` does, run by run, 16 epochs at a time, or one epoch with intervals or p-values. */
 export async function measureInParts(
   activations: Activations,
   estimators: readonly Estimator[],
@@ -85,7 +85,7 @@ export async function measureInParts(
   }
 }
 
-/** Removes the parts of a measurement that is whole. */
+/** Removes the chunks of a complete measurement. */
 export async function removeParts(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true })
 }
@@ -117,7 +117,7 @@ async function readPart(path: string): Promise<Part | undefined> {
   }
 }
 
-/** Dynamics of epochs that follow one another as one. */
+/** Dynamics of consecutive epochs as one. */
 function joined(parts: readonly DynamicsLike[]): DynamicsLike {
   const [first] = parts as [DynamicsLike]
   const epochs = parts.flatMap((part) => part.epochs ?? [])
@@ -128,7 +128,7 @@ function joined(parts: readonly DynamicsLike[]): DynamicsLike {
   }
 }
 
-/** What tells that files are others than before: their paths, sizes and times. */
+/** Identifies the contents of files by their paths, sizes and times. */
 async function fingerprint(paths: readonly string[]): Promise<string[]> {
   const found: string[] = []
   for (const path of paths) {

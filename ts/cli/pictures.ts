@@ -1,4 +1,4 @@
-/** The pictures that commands write. */
+/** The figures that commands write. */
 import { join } from 'node:path'
 import { ArgumentError } from '../core/errors.js'
 import type { RunSet } from '../dynamics/run-set.js'
@@ -6,23 +6,23 @@ import { epochsPlot } from '../plots/epochs.js'
 import { informationPlane } from '../plots/information-plane.js'
 import type { Band } from '../plots/plane-scales.js'
 
-/** Forms of a picture, by the endings of the files. */
+/** Formats of a figure, by file extension. */
 export const pictureFormats = ['svg', 'png', 'pdf', 'html'] as const
 
-/** What is drawn. */
+/** Contents of the figures. */
 export interface PictureOptions {
   readonly formats: readonly string[]
   readonly band: Band
 }
 
-/** Throws ArgumentError for a form that is not drawn. */
+/** Throws ArgumentError for another format. */
 export function checkFormats(formats: readonly string[]): void {
   const odd = formats.find((one) => !(pictureFormats as readonly string[]).includes(one))
   if (odd === undefined) return
   throw new ArgumentError(`--format: given "${odd}", expected some of ${pictureFormats.join(', ')}`)
 }
 
-/** Draws the plane, and both measures by epoch where there are several, of each estimator; the paths of the files. */
+/** Draws the plane, and both measures by epoch if there are several, for each estimator; returns the paths of the files. */
 export async function drawPictures(
   folder: string,
   runs: RunSet,

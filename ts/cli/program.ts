@@ -1,11 +1,11 @@
-/** The commands of `hyperglow`, with their options and help. Each loads what it needs when it is called. */
+/** The commands of `hyperglow`, with their options and help. Each loads its modules when it is called. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { wrapped } from '../core/text-table.js'
 import { version } from '../core/version.js'
 import { exitCodeOf, exitCodes, Interrupted, interruptSignal, plainWarnings, quietPipes } from './failures.js'
 import { helpWidth, Terminal } from './terminal.js'
 
-/** What the action of a command is told besides its arguments. */
+/** The action of a command. */
 type Act<O> = (args: string[], options: O, terminal: Terminal, signal: AbortSignal) => unknown
 
 const whole =
@@ -16,12 +16,12 @@ const whole =
     throw new InvalidArgumentError(`expected a whole number of at least ${least}.`)
   }
 
-const json = new Option('--json', 'one JSON object on standard output, and nothing else there')
-const seed = new Option('--seed <n>', 'decides what is drawn by chance').argParser(whole(0)).default(0)
-const band = new Option('--band <kind>', 'how several runs are shown')
+const json = new Option('--json', 'one JSON object on standard output, and nothing else')
+const seed = new Option('--seed <n>', 'seed of random draws').argParser(whole(0)).default(0)
+const band = new Option('--band <kind>', 'display of several runs')
   .choices(['se', 'runs', 'none'])
   .default('se')
-const format = new Option('--format <kinds...>', 'forms of the pictures: svg, png, pdf, html').default([
+const format = new Option('--format <kinds...>', 'formats of the figures: svg, png, pdf, html').default([
   'svg',
   'png',
   'pdf',
@@ -29,7 +29,7 @@ const format = new Option('--format <kinds...>', 'forms of the pictures: svg, pn
 ])
 const bootstrap = new Option(
   '--bootstrap [rounds]',
-  'standard errors and intervals over samples, by halves of them',
+  'standard errors and intervals over samples, by delete-half jackknife',
 )
   .argParser(whole(2))
   .preset(100)
@@ -38,7 +38,7 @@ const permutations = new Option('--permutations [shuffles]', 'p-values by shuffl
   .preset(199)
 const ends = [
   new Option('--x <name>', 'the input samples: their name in the dump, or a file'),
-  new Option('--y <name>', 'the labels or targets, alike'),
+  new Option('--y <name>', 'the labels or targets, likewise'),
 ]
 
 const estimatorHelp = `
@@ -49,7 +49,7 @@ export async function run(args: readonly string[]): Promise<number> {
   plainWarnings()
   quietPipes()
   const program = new Command('hyperglow')
-    .description('Mutual information and similarity of what the layers of a network answer.')
+    .description('Mutual information and similarity of the layers of a network.')
     .version(version, '-V, --version')
     .showSuggestionAfterError()
     .exitOverride()
@@ -77,7 +77,7 @@ Exit codes: 0 done, 1 the data cannot be measured or a file not be written, 2 wr
   }
 }
 
-/** Help below the options: prose is broken between words; examples, which are indented, are whole for who copies them. */
+/** Help below the options: prose is broken between words; indented examples stay whole, so that they can be copied. */
 function helpText(text: string): string {
   const width = helpWidth()
   return text
@@ -114,7 +114,7 @@ function inspect(program: Command): void {
   command<import('./dump.js').EndOptions & { json?: boolean }>(
     program,
     'inspect <dump...>',
-    'say what a dump of activations holds, before anything is measured',
+    'print what a dump of activations holds, before any measurement',
     ends,
     `
 A dump is a folder or a file: folders are runs, a number in a name is the epoch, files or the keys in them are layers; x*, y* and labels* are the input samples and the labels. Read are .npy, .npz, .safetensors, .csv, .pt and .pth (never executed), and Zarr.
@@ -131,21 +131,23 @@ function plane(program: Command): void {
   command<import('./commands/plane.js').PlaneOptions & { json?: boolean }>(
     program,
     'plane <dump...>',
-    'measure I(H; X) and I(H; Y) of every layer, run and epoch; write tables and pictures',
+    'measure I(H; X) and I(H; Y) of every layer, run and epoch; write tables and figures',
     [
       new Option('-e, --estimator <text...>', 'estimators, as below').default(['kde:v=0.01']),
       new Option('-u, --units <unit>', 'nats, bits, bans or "base b"').default('bits'),
       new Option('-l, --layers <globs...>', 'layers, by name or pattern such as "conv*"'),
       new Option('--epochs <text>', 'epochs: 0:256:log, 0:100:10, 1,5,last'),
-      new Option('--samples <n>', 'most samples; of more, as many are chosen by chance').argParser(whole(2)),
+      new Option('--samples <n>', 'maximum number of samples; from more, a random subset').argParser(
+        whole(2),
+      ),
       bootstrap,
       permutations,
       seed,
       ...ends,
-      new Option('-o, --out <folder>', 'where pictures, CSV, LaTeX and JSON are written'),
+      new Option('-o, --out <folder>', 'folder for figures, CSV, LaTeX and JSON'),
       format,
       band,
-      new Option('--resume', 'go on with a measurement that was ended, in the folder of --out'),
+      new Option('--resume', 'continue an interrupted measurement in the folder of --out'),
     ],
     `${estimatorHelp}
 
@@ -168,7 +170,7 @@ function mi(program: Command): void {
         '-e, --estimator <text...>',
         'estimators, as below; default auto, which looks at the data',
       ).conflicts('all'),
-      new Option('-a, --all', 'ask every estimator that can answer'),
+      new Option('-a, --all', 'use every estimator that needs no training'),
       new Option('-u, --units <unit>', 'nats, bits, bans or "base b"').default('bits'),
       bootstrap,
       permutations,
@@ -191,14 +193,14 @@ function cka(program: Command): void {
   command<import('./commands/cka.js').CkaOptions & { json?: boolean }>(
     program,
     'cka <a> [b]',
-    'compare the layers of two dumps, or of one with each other, by linear CKA',
+    'compare the layers of two dumps, or of one dump, by linear CKA',
     [
-      new Option('--epoch <text>', 'the epoch, of dumps that hold several').default('last'),
+      new Option('--epoch <text>', 'the epoch, for dumps with several').default('last'),
       new Option(
         '--biased',
         'the biased estimate (Kornblith and others 2019), which is above 0 for unrelated layers',
       ),
-      new Option('-o, --out <folder>', 'where the picture and JSON are written'),
+      new Option('-o, --out <folder>', 'folder for the figure and JSON'),
       format,
     ],
     `
@@ -214,7 +216,7 @@ function test(program: Command): void {
   command<import('./commands/test.js').TestOptions & { json?: boolean }>(
     program,
     'test <x> <y>',
-    'test whether two arrays depend on each other, by permutation',
+    'test the independence of two arrays, by permutation',
     [
       new Option('-e, --estimator <text...>', 'measures of dependence, as below').default([
         'hsic:sigma=median',
@@ -236,10 +238,10 @@ function plot(program: Command): void {
   command<import('./commands/plot.js').PlotOptions & { json?: boolean }>(
     program,
     'plot <run...>',
-    'draw runs that hyperglow stored while they trained (saveDynamics, runs({ saveTo }))',
+    'plot runs that hyperglow stored during training (saveDynamics, runs({ saveTo }))',
     [
-      new Option('-o, --out <folder>', 'where pictures are written').default('figures'),
-      new Option('-u, --units <unit>', 'unit of information; default that of the runs'),
+      new Option('-o, --out <folder>', 'folder for figures').default('figures'),
+      new Option('-u, --units <unit>', 'unit of information; default the unit of the runs'),
       format,
       band,
     ],
@@ -273,7 +275,7 @@ function demo(program: Command): void {
     'demo',
     'train a small network with three seeds, and write a page with its information plane',
     [
-      new Option('-o, --out <folder>', 'where the page is written').default('hyperglow-demo'),
+      new Option('-o, --out <folder>', 'folder for the page').default('hyperglow-demo'),
       new Option('--open', 'show the page'),
     ],
     `
@@ -288,7 +290,7 @@ function devices(program: Command): void {
   command<{ json?: boolean }>(
     program,
     'devices',
-    'list what there is to compute on',
+    'list the devices that can compute',
     [],
     '',
     async (_, __, terminal) => (await import('./commands/devices.js')).devicesCommand(terminal),

@@ -1,6 +1,6 @@
-/** Programs for other frameworks that write what layers answer, in the layout that `readActivations` reads. */
+/** Programs for other frameworks that write outputs of layers, in the layout that `readActivations` reads. */
 
-const pytorch = `"""Writes what the layers of a PyTorch model answer to the same samples, epoch by epoch.
+const pytorch = `"""Writes the outputs of the layers of a PyTorch model for the same samples, epoch by epoch.
 
     record = Recorder(model, x_test, y_test, "dump/seed_1")
     record(0)                                   # before training
@@ -50,7 +50,7 @@ class Recorder:
         os.replace(path + ".part", path)
 `
 
-const keras = `"""Writes what the layers of a Keras model answer to the same samples, epoch by epoch.
+const keras = `"""Writes the outputs of the layers of a Keras model for the same samples, epoch by epoch.
 
     model.fit(x_train, y_train, epochs=50, callbacks=[Recorder(x_test, y_test, "dump/seed_1")])
 
@@ -91,5 +91,5 @@ class Recorder(keras.callbacks.Callback):
 /** Recorders by framework. */
 export const recorders = { pytorch, keras } as const
 
-/** A framework that there is a recorder for. */
+/** A framework with a recorder. */
 export type Framework = keyof typeof recorders

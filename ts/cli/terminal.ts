@@ -1,23 +1,23 @@
-/** What the command line writes: results to standard output, everything else to standard error. */
+/** Output of the command line: results to standard output, everything else to standard error. */
 import { performance } from 'node:perf_hooks'
 import { type TextTableOptions, textTable, wrapped } from '../core/text-table.js'
 import { barLine } from '../train/progress/bar.js'
 import { canRedraw, hideCursor, wipeLine } from '../train/progress/terminal.js'
 
-/** Time between two drawings of a bar, in milliseconds. */
+/** Time between two updates of a progress bar, in milliseconds. */
 const redrawMs = 100
 
-/** How far a piece of work has come. */
+/** Progress of a task. */
 export interface Meter {
   update(done: number, total: number): void
   end(): void
 }
 
-/** Where a command writes. */
+/** Output of a command. */
 export class Terminal {
   readonly #isJson: boolean
 
-  /** @param isJson one JSON object on standard output, and no other text there */
+  /** @param isJson one JSON object on standard output, and no other text */
   constructor(isJson: boolean) {
     this.#isJson = isJson
   }
@@ -27,50 +27,50 @@ export class Terminal {
     return this.#isJson
   }
 
-  /** Characters in a line of the result; without end where that is no terminal and `COLUMNS` says nothing. */
+  /** Maximum characters in a line of the result; unlimited without a terminal and `COLUMNS`. */
   get width(): number {
     return lineWidth()
   }
 
-  /** Text of the result, of ASCII where standard output is no terminal; nothing where it is JSON. */
+  /** Prints text of the result, in ASCII if standard output is not a terminal; nothing in JSON mode. */
   print(text: string): void {
     if (!this.#isJson) process.stdout.write(`${process.stdout.isTTY ? text : ascii(text)}\n`)
   }
 
-  /** Text whose lines are broken between words where they are longer than those of the terminal. */
+  /** Prints text with lines broken between words to the width of the terminal. */
   prose(text: string): void {
     this.print(wrapped(text, this.width))
   }
 
-  /** Aligned columns, in blocks where they are wider than the terminal. */
+  /** Prints aligned columns, in blocks if they are wider than the terminal. */
   table(rows: readonly (readonly string[])[], options: Omit<TextTableOptions, 'width'> = {}): void {
     this.print(textTable(rows, { ...options, width: this.width }))
   }
 
-  /** Names and what there is to say of them. */
+  /** Prints names with descriptions. */
   facts(rows: readonly (readonly [name: string, value: string])[]): void {
     const indent = Math.max(...rows.map(([name]) => name.length)) + 2
     const lines = rows.map(([name, value]) => wrapped(name.padEnd(indent) + value, this.width, indent))
     this.print(lines.join('\n'))
   }
 
-  /** The files that were written. */
+  /** Prints the written files. */
   written(files: readonly string[]): void {
     if (files.length > 0) this.print(`\nWritten: ${files.join('\n         ')}`)
   }
 
-  /** The result as one JSON object, where that was asked for. NaN and infinite numbers are null. */
+  /** Prints the result as one JSON object in JSON mode. NaN and infinite numbers are null. */
   json(result: object): void {
     if (this.#isJson) process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`)
   }
 
-  /** What to know before the numbers are believed: below the result, or in the JSON object by its own key. */
+  /** Notes on the values: printed below the result, or a key of the JSON object. */
   notes(notes: readonly string[]): void {
     if (this.#isJson || notes.length === 0) return
     this.print(`\nNotes\n${notes.map((note) => wrapped(`- ${note}`, this.width, 2)).join('\n')}`)
   }
 
-  /** A bar on standard error, with rate and remaining time; nothing where that is no terminal. */
+  /** A progress bar on standard error, with rate and remaining time; nothing without a terminal. */
   meter(): Meter {
     const stream = process.stderr
     if (!canRedraw(stream)) return { update() {}, end() {} }
@@ -94,29 +94,29 @@ export class Terminal {
   }
 }
 
-/** A value to four digits, by powers of ten below a thousandth; `-` where there is none. */
+/** A value to four digits, as a power of ten below a thousandth; `-` for no value. */
 export function shownNumber(value: number | null): string {
   if (value === null || !Number.isFinite(value)) return '-'
   if (value !== 0 && Math.abs(value) < 1e-3) return value.toExponential(3)
   return String(Number(value.toPrecision(4)))
 }
 
-/** Names of a mean and its error, and each value with its error, by signs of ASCII that are as wide. */
+/** Replaces the characters of means and errors by ASCII characters of the same width. */
 function ascii(text: string): string {
   return text.replaceAll('mean \u00b1', 'mean +-').replaceAll(' \u00b1 ', '+/-').replaceAll('\u00b1', '+-')
 }
 
-/** Characters in a line of help where nothing tells how many there are. */
+/** Maximum characters in a line of help if the width is not known. */
 const usualWidth = 80
 
-/** Characters in a line of standard output: what COLUMNS says, those of the terminal, or without end. */
+/** Maximum characters in a line of standard output: by COLUMNS, by the terminal, or unlimited. */
 function lineWidth(): number {
   const told = Number(process.env.COLUMNS)
   if (Number.isSafeInteger(told) && told > 0) return told
   return process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY
 }
 
-/** Characters in a line of help. */
+/** Maximum characters in a line of help. */
 export function helpWidth(): number {
   const width = lineWidth()
   return Number.isFinite(width) ? width : usualWidth

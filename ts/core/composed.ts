@@ -1,13 +1,13 @@
-/** Errors of operations that are made of others: they name the operation that was called. */
+/** Errors of composite operations: they name the operation that was called. */
 import { isFloat } from './dtype.js'
 import { DTypeError, HyperglowError } from './errors.js'
 import { idOf, type Tensor } from './tensor.js'
 
 /**
- * Checks the operand of an operation of real numbers; gives it back.
+ * Checks the operand of an operation of real numbers; returns it.
  *
- * @throws {ArgumentError} where it is no tensor
- * @throws {DTypeError} where it holds integers or bool
+ * @throws {ArgumentError} unless it is a tensor
+ * @throws {DTypeError} for integers or bool
  */
 export function floats(op: string, x: Tensor): Tensor {
   idOf(op, x)
@@ -15,10 +15,10 @@ export function floats(op: string, x: Tensor): Tensor {
   throw new DTypeError(`${op}: given ${x.dtype}, expected float32 or float64; cast first: x.cast('float32')`)
 }
 
-/** Codes of errors about operands, which begin with the operation that refused them. */
+/** Codes of errors about operands, whose messages begin with the operation. */
 const ofOperands: readonly string[] = ['SHAPE', 'DTYPE', 'ARGUMENT']
 
-/** Runs `f`, the parts of the operation `op`: what one of them refuses is refused in the name of `op`. */
+/** Runs `f`, the parts of the operation `op`: errors of the parts get the name of `op`. */
 export function under<T>(op: string, f: () => T): T {
   try {
     return f()
@@ -26,7 +26,7 @@ export function under<T>(op: string, f: () => T): T {
     if (error instanceof HyperglowError && ofOperands.includes(error.code)) {
       const { message } = error
       error.message = message.replace(/^\w+:/, `${op}:`)
-      // The stack begins with the message as it was.
+      // The stack begins with the original message.
       error.stack = error.stack?.replace(message, () => error.message) ?? ''
     }
     throw error

@@ -1,4 +1,4 @@
-/** Tensors from data and from nothing. */
+/** Creation of tensors from data, and of constants. */
 import { type DeviceRequest, defaultDevice, deviceNumber, isDivided } from './devices.js'
 import {
   allocate,
@@ -20,21 +20,21 @@ import { checkScalar, constant, type Scalar } from './scalars.js'
 import { idOf, Tensor } from './tensor.js'
 import { atOnce, inTurns } from './turns.js'
 
-/** What {@link tensor} can be told. */
+/** Options of {@link tensor}. */
 export interface TensorOptions {
   /** Extents; by default those of the nesting, or one axis for a typed array. */
   shape?: Shape
-  /** Element type; by default that of a typed array, bool for booleans, int64 for bigints, else float32. */
+  /** Element type; by default that of a typed array, bool for booleans, int64 for bigints, otherwise float32. */
   dtype?: DType
-  /** Where it is to live; default `'auto'`. */
+  /** Device of the tensor; default `'auto'`. */
   device?: DeviceRequest
 }
 
-/** What tensors made from nothing can be told. */
+/** Options of constant tensors. */
 export interface FillOptions {
   /** Element type; default float32. */
   dtype?: DType
-  /** Where it is to live. By default it goes wherever it is used, and by itself to the default device. */
+  /** Device of the tensor. By default it is on every device where it is used, and otherwise on the default device. */
   device?: DeviceRequest
 }
 
@@ -49,14 +49,14 @@ const anyScalar: Check<Scalar | boolean> = {
   accepts: (value) => ['number', 'bigint', 'boolean'].includes(typeof value),
 }
 
-/** A tensor that was made of nothing, where it was asked to be: without a device it goes wherever it is used. */
+/** A constant on the requested device; without one it is computed wherever it is used. */
 function placed(op: string, made: Tensor, device: DeviceRequest | undefined): Tensor {
   if (device === undefined) return made
   using free = made
   return Tensor.own(native.to(free.id, deviceNumber(op, device)))
 }
 
-/** The device of a tensor, where it is not the default one. */
+/** The device of a tensor, unless it is the default one. */
 function deviceLike(x: Tensor): Pick<FillOptions, 'device'> {
   if (!isDivided()) return {}
   const { device } = x
@@ -64,9 +64,9 @@ function deviceLike(x: Tensor): Pick<FillOptions, 'device'> {
 }
 
 /**
- * Checks extents: integers of 0 and more.
+ * Checks extents: integers of 0 or more.
  *
- * @returns a copy that may be handed to the native side
+ * @returns a copy for the native side
  */
 export function checkShape(op: string, shape: Shape): number[] {
   if (!isList(shape)) {
@@ -84,7 +84,7 @@ export function checkShape(op: string, shape: Shape): number[] {
   return [...shape]
 }
 
-/** A typed array as elements of the dtype asked for; its own type is the only one besides bool for bytes. @throws DTypeError for another */
+/** A typed array as elements of the requested dtype: its own type, or bool for bytes. @throws DTypeError for another */
 export function fromTypedArray(
   data: TypedArray,
   asked: DType | undefined,
@@ -101,17 +101,17 @@ export function fromTypedArray(
 }
 
 /**
- * A tensor of given values. They are copied before the call comes back: a typed array at the speed of memory, nested arrays number by number, as a
- * loop would (a few milliseconds for 20,000 x 20), so many numbers are better given as a typed array with its shape.
+ * A tensor of given values. The values are copied before the call returns: a typed array at the speed of memory, nested arrays number by
+ * number (a few milliseconds for 20,000 x 20). Pass large arrays as typed arrays with a shape.
  *
  *     tensor([[1, 2], [3, 4]])                              // float32 (2, 2)
  *     tensor(new Float64Array(6), { shape: [2, 3] })
  *     tensor([0, 2, 1], { dtype: 'int32' })
  *     tensor(await readNpy('x.npy'))
  *
- * @throws {DataError} where nested rows differ in length or an element is not a number (the message has its path)
- * @throws {ShapeError} where the product of `shape` is not the number of elements
- * @throws {DTypeError} where a typed array holds another element type than `dtype`
+ * @throws {DataError} if nested rows differ in length or an element is not a number (the message has its path)
+ * @throws {ShapeError} if the product of `shape` is not the number of elements
+ * @throws {DTypeError} if a typed array has another element type than `dtype`
  */
 export function tensor(data: NestedInput | ArrayData, options: TensorOptions = {}): Tensor {
   const given = checkOptions('tensor', options, tensorChecks)
@@ -144,7 +144,8 @@ export function tensor(data: NestedInput | ArrayData, options: TensorOptions = {
 /**
  * The constants of a formula as a tensor that is not bound to a device: like `zeros`, it is computed on the device that uses it.
  *
- * @param values are copied; @param shape default one axis
+ * @param values are copied
+ * @param shape default one axis
  */
 export function literal(values: TypedArray, shape: Shape = [values.length]): Tensor {
   const dtype = dtypeOfArray(values)
@@ -154,8 +155,8 @@ export function literal(values: TypedArray, shape: Shape = [values.length]): Ten
 }
 
 /**
- * Like {@link tensor} of nested data without a shape of their own, but many numbers are converted in pieces, so that the event loop goes on in between; nobody may
- * change the data meanwhile.
+ * Like {@link tensor} of nested data without `shape`, but large arrays are converted in chunks, so the event loop is not blocked; do not
+ * change the data until the promise has resolved.
  *
  * @throws {DataError} (rejects) as {@link tensor} does
  */
@@ -168,9 +169,9 @@ export async function nestedTensor(
 }
 
 /**
- * A tensor of `shape` filled with `value`, by default bool for a boolean, int64 for a bigint, else float32.
+ * A tensor of `shape` filled with `value`, by default bool for a boolean, int64 for a bigint, otherwise float32.
  *
- * @throws {DTypeError} where the value is none of the dtype, as 0.5 or 300 are none of uint8
+ * @throws {DTypeError} if the dtype cannot hold the value, such as 0.5 or 300 for uint8
  */
 export function full(shape: Shape, value: Scalar | boolean, options: FillOptions = {}): Tensor {
   checkValue('full: value', value, anyScalar)
@@ -199,31 +200,31 @@ export function ones(shape: Shape, options: FillOptions = {}): Tensor {
   return filled('ones', shape, 1, options)
 }
 
-/** Zeros of the shape and dtype of `x`, where `x` is. */
+/** Zeros of the shape, dtype and device of `x`. */
 export function zerosLike(x: Tensor): Tensor {
   idOf('zerosLike', x)
   return full(x.shape, 0, { dtype: x.dtype, ...deviceLike(x) })
 }
 
-/** Ones of the shape and dtype of `x`, where `x` is. */
+/** Ones of the shape, dtype and device of `x`. */
 export function onesLike(x: Tensor): Tensor {
   idOf('onesLike', x)
   return full(x.shape, 1, { dtype: x.dtype, ...deviceLike(x) })
 }
 
 /**
- * Numbers at equal steps: `arange(n)` gives 0 .. n - 1, `arange(start, stop, step)` those from `start` up to but without
+ * Equally spaced numbers: `arange(n)` gives 0 .. n - 1, `arange(start, stop, step)` gives the numbers from `start` up to but without
  * `stop`.
  *
- * @returns (ceil((stop - start) / step)), float32 unless told otherwise
- * @throws {ArgumentError} where the step is 0 or a bound is not finite
- * @throws {DTypeError} where a number would not be one of an integer dtype
+ * @returns (ceil((stop - start) / step)), by default float32
+ * @throws {ArgumentError} if the step is 0 or a bound is not finite
+ * @throws {DTypeError} if an integer dtype cannot hold a number
  */
 export function arange(n: number, options?: FillOptions): Tensor
 export function arange(start: number, stop: number, options?: FillOptions): Tensor
 export function arange(start: number, stop: number, step: number, options?: FillOptions): Tensor
 export function arange(...args: (number | FillOptions | undefined)[]): Tensor {
-  // Options come last; undefined counts as left out.
+  // Options come last; undefined counts as missing.
   const given = args.filter((arg) => arg !== undefined)
   const hasOptions = given.length > 1 && typeof given.at(-1) !== 'number'
   const { dtype = 'float32', device } = checkOptions(
@@ -250,7 +251,7 @@ export function arange(...args: (number | FillOptions | undefined)[]): Tensor {
   for (const number of length === 1 ? [start] : [start, step + start, start + (length - 1) * step]) {
     checkScalar('arange', number, dtype)
   }
-  // In int64, where a falling sequence of unsigned numbers has its step, too.
+  // In int64, so that a descending sequence of unsigned numbers has its step.
   const whole = affine(Tensor.own(native.iota(dtypeCode('int64'), [length], 0)), step, start)
   const made = dtype === 'int64' ? whole : Tensor.own(native.cast(whole.id, dtypeCode(dtype)))
   return placed('arange', made, device)
@@ -262,10 +263,10 @@ function affine(x: Tensor, scale: number, shift: number): Tensor {
 }
 
 /**
- * `count` numbers from `start` to `stop`, both included, at equal distances.
+ * `count` equally spaced numbers from `start` to `stop`, both included.
  *
- * @returns (count), float32 unless told otherwise
- * @throws {DTypeError} where a number would not be one of an integer dtype
+ * @returns (count), by default float32
+ * @throws {DTypeError} if an integer dtype cannot hold a number
  */
 export function linspace(start: number, stop: number, count: number, options: FillOptions = {}): Tensor {
   const { dtype = 'float32', device } = checkOptions('linspace', options, fillChecks)
@@ -274,7 +275,7 @@ export function linspace(start: number, stop: number, count: number, options: Fi
   const [length] = checkShape('linspace', [count]) as [number]
   const values = allocate('float64', length)
   for (let i = 0; i < length; i++) values[i] = start + (i * (stop - start)) / Math.max(1, length - 1)
-  // Without the rounding of the last step.
+  // Without the rounding error of the last step.
   if (length > 1) values[length - 1] = stop
   if (!isFloat(dtype)) for (const value of values) checkScalar('linspace', Number(value), dtype)
   const exact = Tensor.own(native.source(values, dtypeCode('float64'), [length]))

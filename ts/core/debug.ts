@@ -1,15 +1,18 @@
-/** Switches for finding mistakes: compute every operation where it is written, and stop at the first NaN. */
+/** Debugging: compute every operation where it is written, and stop at the first NaN. */
 import { dtypeOfCode } from './dtype.js'
 import { NumericalError } from './errors.js'
 import { native } from './native.js'
 import { type Checks, checkOptions, flag } from './options.js'
 import { readNow } from './reading.js'
 
-/** What {@link debug} switches. */
+/** Options of {@link debug}. */
 export interface DebugOptions {
-  /** Compute every operation as soon as it is built, so that a run-time error carries the line that caused it. `jit` then runs its function uncompiled. Default false. */
+  /**
+   * Compute every operation as soon as it is built, so that a run-time error has the stack of its line. `jit` then runs its function
+   * uncompiled. Default false.
+   */
   eager?: boolean
-  /** Throw a NumericalError where an operation makes the first NaN; implies `eager`. Default false. */
+  /** Throw a NumericalError at the operation that makes the first NaN; implies `eager`. Default false. */
   checkNaN?: boolean
 }
 
@@ -24,7 +27,7 @@ export function isEager(): boolean {
 }
 
 /**
- * Sets the switches and returns what they were. Everything gets slow: for looking, not for training.
+ * Sets the options and returns the earlier ones. Everything becomes slow: use it for debugging, not for training.
  *
  *     const before = debug({ checkNaN: true })
  *     await model.fit(x, y)      // throws on the line that makes the first NaN
@@ -38,7 +41,7 @@ export function debug(options: DebugOptions): Required<DebugOptions> {
   return before
 }
 
-/** Runs `f`, whose NaN was asked for by name and is no mistake. */
+/** Runs `f` in which NaN is intended. */
 export function allowingNaN<T>(f: () => T): T {
   const before = checkNaN
   checkNaN = false
@@ -49,7 +52,7 @@ export function allowingNaN<T>(f: () => T): T {
   }
 }
 
-/** Computes a node at once and looks at its value, as the switches say. */
+/** Computes a node at once and checks its value, by the options. */
 export function inspectNode(id: number): void {
   if (!checkNaN) {
     native.evaluateSync([id])

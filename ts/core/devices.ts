@@ -1,18 +1,18 @@
-/** Devices by name: where tensors live and are computed. */
+/** Devices by name. */
 import { DeviceError, describe } from './errors.js'
 import { type DeviceInfo, native } from './native.js'
 
-/** A device that this build has. */
+/** A device of this build. */
 export type Device = 'cpu' | 'reference'
 
-/** Where something is to live. `'auto'` is the default device: what `HYPERGLOW_DEVICE` names, else `'cpu'`. */
+/** A requested device. `'auto'` is the default device: the value of `HYPERGLOW_DEVICE`, otherwise `'cpu'`. */
 export type DeviceRequest = Device | 'cuda' | `cuda:${number}` | 'auto'
 
 let known: readonly DeviceInfo[] | undefined
 let standard: number | undefined
 let divided = false
 
-/** All devices, by their numbers. They do not change. */
+/** All devices, by index. They do not change. */
 export function allDevices(): readonly DeviceInfo[] {
   known ??= native.devices()
   return known
@@ -23,17 +23,17 @@ function defaultNumber(): number {
   return standard
 }
 
-/** The device that computes what is not told where. */
+/** The device of computations without a device of their own. */
 export function defaultDevice(): Device {
   return nameOfDevice(defaultNumber())
 }
 
-/** The name of the device of this number. */
+/** The name of the device with this index. */
 export function nameOfDevice(number: number): Device {
   return allDevices()[number]?.name as Device
 }
 
-/** True once something was asked to live on another device than the default one. */
+/** True once a device other than the default one was requested. */
 export function isDivided(): boolean {
   return divided
 }
@@ -43,9 +43,9 @@ function namesOf(devices: readonly DeviceInfo[]): string {
 }
 
 /**
- * The number of the device asked for, by default that of the default device.
+ * The index of the requested device, by default of the default device.
  *
- * @throws {DeviceError} where there is none of this name
+ * @throws {DeviceError} for a missing device
  */
 export function deviceNumber(op: string, device: DeviceRequest | undefined): number {
   if (device === undefined || device === 'auto') return defaultNumber()
@@ -57,16 +57,16 @@ export function deviceNumber(op: string, device: DeviceRequest | undefined): num
   }
   if (typeof device === 'string' && /^cuda(:\d+)?$/.test(device)) {
     throw new DeviceError(
-      `${op}: device "${device}" was asked for, but this build has none of CUDA; use ${namesOf(devices)}, or "auto"`,
+      `${op}: given device "${device}", but this build has no CUDA device; use ${namesOf(devices)}, or "auto"`,
     )
   }
   throw new DeviceError(`${op}: there is no device ${describe(device)}; use ${namesOf(devices)}, or "auto"`)
 }
 
 /**
- * The name of the requested device; default the default device.
+ * The name of the requested device, by default of the default device.
  *
- * @throws {DeviceError} where there is none of this name
+ * @throws {DeviceError} for a missing device
  */
 export function deviceNamed(op: string, device: DeviceRequest | undefined): Device {
   return nameOfDevice(deviceNumber(op, device))

@@ -1,12 +1,12 @@
 import { DeviceError, describe, unknownName } from './errors.js'
 
-/** The element types. Data made of plain numbers is float32 unless another type is asked for. */
+/** The element types. Plain numbers are float32 unless another type is given. */
 export type DType = 'float32' | 'float64' | 'int32' | 'int64' | 'uint8' | 'bool' | 'uint32'
 
 /** Extents, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[]
 
-/** The arrays in which values come back; uint8 and bool share Uint8Array. */
+/** The arrays of values; uint8 and bool share Uint8Array. */
 export type TypedArray = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Uint32Array
 
 /** Element types in the order of their native codes. */
@@ -25,7 +25,7 @@ const codes = new Map<string, number>(dtypes.map((name, code) => [name, code]))
 /**
  * The native code of an element type.
  *
- * @throws {UnknownNameError} where there is no such type
+ * @throws {UnknownNameError} for an unknown type
  */
 export function dtypeCode(dtype: DType): number {
   const code = codes.get(dtype)
@@ -53,21 +53,21 @@ const ranges: Partial<Record<DType, readonly [least: bigint, most: bigint]>> = {
   uint32: [0n, 2n ** 32n - 1n],
 }
 
-/** The least and the largest value of an integer type, or of bool; undefined for floats. */
+/** The smallest and the largest value of an integer type, or of bool; undefined for floats. */
 export function integerRange(dtype: DType): readonly [least: bigint, most: bigint] | undefined {
   return ranges[dtype]
 }
 
 /**
- * An array of `length` zeros that holds elements of `dtype`.
+ * An array of `length` zeros for elements of `dtype`.
  *
- * @throws {DeviceError} where there is no room for it
+ * @throws {DeviceError} if there is not enough memory
  */
 export function allocate(dtype: DType, length: number): TypedArray {
   return withRoom(length * bytesOf[dtype], () => zerosOf(dtype, length))
 }
 
-/** Whether a value is a typed array; a DataView is none. */
+/** Whether a value is a typed array; a DataView is not. */
 export function isTypedArray(value: unknown): value is TypedArray {
   return ArrayBuffer.isView(value) && !(value instanceof DataView)
 }
@@ -84,9 +84,9 @@ export const bytesOf: { readonly [K in DType]: number } = {
 }
 
 /**
- * What `make` makes, an array of `bytes` bytes.
+ * Calls `make`, which allocates an array of `bytes` bytes.
  *
- * @throws {DeviceError} where JavaScript or the system has no room for it
+ * @throws {DeviceError} if JavaScript or the system does not have enough memory
  */
 export function withRoom<T>(bytes: number, make: () => T): T {
   try {
@@ -94,7 +94,7 @@ export function withRoom<T>(bytes: number, make: () => T): T {
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause
     throw new DeviceError(
-      `memory: an array of ${bytes} bytes was wanted in JavaScript, which has no room for it; ask for less at a time, use smaller types, or release what is no longer needed`,
+      `memory: an array of ${bytes} bytes does not fit in the memory of JavaScript; process less at a time, use smaller types, or release what is no longer needed`,
       { cause },
     )
   }
@@ -127,7 +127,7 @@ export function sizeOf(shape: Shape): number {
   return size
 }
 
-/** A shape as messages show it: `(2, 3)`, `(4)`, `()`. */
+/** A shape in messages: `(2, 3)`, `(4)`, `()`. */
 export function showShape(shape: Shape): string {
   return `(${Array.from(shape, (extent) => (typeof extent === 'number' ? extent : describe(extent))).join(', ')})`
 }

@@ -1,6 +1,6 @@
 import { ownNameFor } from './foreign-names.js'
 
-/** The stable codes of the errors hyperglow throws. */
+/** The stable error codes of hyperglow. */
 export type ErrorCode =
   | 'SHAPE'
   | 'DTYPE'
@@ -14,7 +14,7 @@ export type ErrorCode =
   | 'INTERNAL'
   | 'DISPOSED'
 
-/** The options of an error, where they have a cause that can be read. */
+/** The options of an error, if they have a readable cause. */
 function causeOf(options: { cause?: unknown } | undefined): ErrorOptions | undefined {
   try {
     return options !== undefined && 'cause' in options ? { cause: options.cause } : undefined
@@ -24,8 +24,8 @@ function causeOf(options: { cause?: unknown } | undefined): ErrorOptions | undef
 }
 
 /**
- * What every error of hyperglow is. The message says what was given, what was expected and how to mend it;
- * `code` is stable, so programs may test it.
+ * The base of hyperglow's errors. The message says what was given, what was expected and how to mend it; `code` is stable, so programs may
+ * test it.
  */
 export abstract class HyperglowError extends Error {
   /** The stable code of this class of errors, for instance `'SHAPE'`. */
@@ -37,12 +37,12 @@ export abstract class HyperglowError extends Error {
   }
 }
 
-/** Extents or axes that do not fit. */
+/** Shapes or axes that do not match. */
 export class ShapeError extends HyperglowError {
   readonly code = 'SHAPE'
 }
 
-/** Element types that do not fit. */
+/** Element types that do not match. */
 export class DTypeError extends HyperglowError {
   readonly code = 'DTYPE'
 }
@@ -52,27 +52,27 @@ export class DeviceError extends HyperglowError {
   readonly code = 'DEVICE'
 }
 
-/** Values that are not acceptable, such as an index out of range or a ragged array. */
+/** Invalid values, such as an index out of range or a ragged array. */
 export class DataError extends HyperglowError {
   readonly code = 'DATA'
 }
 
-/** Use of an object in a state that does not allow it, such as training before `compile`. */
+/** Use of an object in the wrong state, such as training before `compile`. */
 export class StateError extends HyperglowError {
   readonly code: 'STATE' | 'DISPOSED' = 'STATE'
 }
 
-/** Use of a tensor, Variable or compiled function that was disposed of. */
+/** Use of a disposed tensor, Variable or compiled function. */
 export class DisposedError extends StateError {
   override readonly code = 'DISPOSED'
 }
 
-/** Mathematics without an answer: a matrix that is not positive definite, a loss that became NaN. */
+/** A computation without a result: a matrix that is not positive definite, a loss that became NaN. */
 export class NumericalError extends HyperglowError {
   readonly code = 'NUMERICAL'
 }
 
-/** A file that is missing, unreadable or not what it claims to be. */
+/** A missing, unreadable or invalid file. */
 export class IOError extends HyperglowError {
   readonly code = 'IO'
 }
@@ -82,12 +82,12 @@ export class ArgumentError extends HyperglowError {
   readonly code: 'ARGUMENT' | 'UNKNOWN_NAME' = 'ARGUMENT'
 }
 
-/** A name that is not among the valid ones. */
+/** An unknown name. */
 export class UnknownNameError extends ArgumentError {
   override readonly code = 'UNKNOWN_NAME'
 }
 
-/** A mistake of ours. */
+/** A bug in hyperglow. */
 export class InternalError extends HyperglowError {
   readonly code = 'INTERNAL'
 }
@@ -108,13 +108,13 @@ const classOf: Record<ErrorCode, Constructor> = {
   DISPOSED: DisposedError,
 }
 
-/** The error of the class that `code` names; an unknown code gives an {@link InternalError}. */
+/** The error of the class for `code`; an unknown code gives an {@link InternalError}. */
 export function errorOfCode(code: string, message: string): HyperglowError {
   const ErrorClass = Object.hasOwn(classOf, code) ? classOf[code as ErrorCode] : InternalError
   return new ErrorClass(message)
 }
 
-/** Number of insertions, deletions, exchanges and swaps of neighbors that turn `a` into `b`. */
+/** Number of insertions, deletions, substitutions and transpositions that turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
@@ -132,10 +132,10 @@ function editDistance(a: string, b: string): number {
   return previous[b.length] ?? 0
 }
 
-/** Longest name that is compared with others: nobody misspells more. */
+/** Maximum length of names that are compared: misspelled names are shorter. */
 const COMPARED = 64
 
-/** The valid name that differs least from `given`, if it differs little; capitals and separators do not count. */
+/** The valid name nearest to `given`, if it is near; case and separators are ignored. */
 function nearestName(given: string, valid: readonly string[]): string | undefined {
   if (given.length > COMPARED) return undefined
   const plain = (name: string) => name.toLowerCase().replace(/[-_ ]/g, '')
@@ -147,9 +147,9 @@ function nearestName(given: string, valid: readonly string[]): string | undefine
 }
 
 /**
- * The error for a name that is not valid, with the valid one of its meaning or the nearest by its letters where there is one.
+ * The error for an invalid name. It suggests the valid name with the same meaning, or the nearest by edit distance.
  *
- * @param kind what is named, for instance `'loss'`
+ * @param kind of the name, for instance `'loss'`
  */
 export function unknownName(kind: string, given: unknown, valid: readonly string[]): UnknownNameError {
   const list = valid.length === 0 ? 'none' : valid.join(', ')
@@ -158,13 +158,13 @@ export function unknownName(kind: string, given: unknown, valid: readonly string
   }
   const near = ownNameFor(given, valid) ?? nearestName(given, valid)
   const hint = near === undefined ? '' : `did you mean "${near}"? `
-  // 'Dense: activation' is the activation of Dense.
+  // In 'Dense: activation' the kind is activation.
   const inner = kind.lastIndexOf(': ') + 1
   const what = inner === 0 ? `unknown ${kind}` : `${kind.slice(0, inner)} unknown${kind.slice(inner)}`
   return new UnknownNameError(`${what} ${describe(given)}: ${hint}valid are ${list}`)
 }
 
-/** A value in a few words, for error messages; never throws, whatever it is given. */
+/** A short description of a value, for error messages; never throws. */
 export function describe(value: unknown): string {
   try {
     return described(value)
@@ -184,7 +184,7 @@ function described(value: unknown): string {
   return `an object of class ${String(value.constructor?.name ?? 'Object')}`
 }
 
-/** The entries of a list in a few words, `[1, "a", undefined]`, for error messages; never throws. */
+/** A short description of a list, `[1, "a", undefined]`, for error messages; never throws. */
 export function describeList(list: ArrayLike<unknown>): string {
   try {
     const shown = Array.from({ length: Math.min(list.length, 12) }, (_, i) => describe(list[i]))

@@ -1,6 +1,6 @@
-/** What options, losses, optimizers and other named things are called in other libraries, for hints: those who come from there write them out of habit. */
+/** Names of options, losses, optimizers and others in other libraries, for suggestions in errors. */
 
-/** Names without capitals and separators, and what they may mean here, the likeliest first. */
+/** Names without case and separators, with their possible meanings here, the likeliest first. */
 const MEANINGS: Readonly<Record<string, readonly string[]>> = {
   lr: ['learningRate'],
   rate: ['learningRate', 'prob'],
@@ -195,7 +195,7 @@ const MEANINGS: Readonly<Record<string, readonly string[]>> = {
   boolean: ['bool'],
 }
 
-/** The name among `known` that a name stands for elsewhere; undefined where there is none. */
+/** The name among `known` with the meaning of a foreign name; undefined if there is none. */
 export function ownNameFor(foreign: string, known: readonly string[]): string | undefined {
   const plain = foreign.toLowerCase().replace(/[-_ ]/g, '')
   if (!Object.hasOwn(MEANINGS, plain)) return undefined

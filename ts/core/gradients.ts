@@ -1,4 +1,4 @@
-/** Derivatives of functions of tensors. They are made of the same operations, so they can be differentiated again. */
+/** Derivatives of functions of tensors. They are built from the same operations, so they are differentiable too. */
 import { full, zerosLike } from './create.js'
 import { dtypeCode, isFloat, showShape } from './dtype.js'
 import { ArgumentError, DTypeError, describe, ShapeError } from './errors.js'
@@ -9,15 +9,15 @@ import { Tensor } from './tensor.js'
 import { type Leaf, leafValue, type Tensors, type TreeStructure, treeFlatten, treeLeaves } from './tree.js'
 import { Variable, withValues } from './variable.js'
 
-/** What a derivative is taken by: nodes of its own, so that no other use of the same tensors is counted. */
+/** The point of a derivative: separate nodes, so that other uses of the same tensors do not count. */
 interface Point<T> {
   inputs: Tensor[]
-  /** The leaves as they were given. */
+  /** The leaves as given. */
   leaves: readonly Leaf[]
   structure: TreeStructure<T>
-  /** The tree that the function is called with. */
+  /** The argument of the function. */
   tree: Tensors<T>
-  /** Runs `f` so that reads of the Variables among the leaves count, and values computed meanwhile keep their history. */
+  /** Runs `f` so that reads of the Variables among the leaves count, and computed values keep their history. */
   recorded<R>(f: () => R): R
 }
 
@@ -72,7 +72,7 @@ function checkScalar(op: string, value: unknown): Tensor {
   return result
 }
 
-/** Cotangents of `wrt`; zeros where the outputs do not depend on it. */
+/** Cotangents of `wrt`; zeros if the outputs do not depend on it. */
 function pullBack(
   outputs: readonly Tensor[],
   seeds: readonly Tensor[],
@@ -100,20 +100,20 @@ function scalarOne(like: Tensor): Tensor {
   return Tensor.own(native.constant(1, dtypeCode(like.dtype), []))
 }
 
-/** What {@link valueAndGrad} returns. */
+/** Result of {@link valueAndGrad}. */
 export interface ValueAndGrad<T> {
   /** The value of the function. */
   value: Tensor
-  /** Its gradient: a Tensor for every leaf, zeros for leaves it does not depend on. */
+  /** Its gradient: a Tensor for every leaf, zeros for leaves without influence. */
   grads: Tensors<T>
 }
 
-/** The same with what else the function returned. */
+/** The same with the auxiliary result of the function. */
 export interface ValueAndGradAux<T, Aux> extends ValueAndGrad<T> {
   aux: Aux
 }
 
-/** What {@link valueAndGrad} can be told. */
+/** Options of {@link valueAndGrad}. */
 export interface AuxOptions {
   /** Whether the function returns `[loss, aux]`; default false. */
   hasAux?: boolean
@@ -122,15 +122,15 @@ export interface AuxOptions {
 const auxChecks: Checks<AuxOptions> = { hasAux: flag }
 
 /**
- * The value of `f` at a tree of tensors or Variables, and its gradient there, at once.
+ * The value of `f` at a tree of tensors or Variables, and its gradient there.
  *
  *     const { value, grads } = valueAndGrad((w) => loss(net.apply(w, x), y), net.weights)
  *
- * What counts is the argument of `f`, and reads of those Variables inside `f`; the same tensor reached through a closure is a
+ * The gradient is with respect to the argument of `f`, and to reads of those Variables inside `f`; the same tensor in a closure is a
  * constant. With `hasAux`, `f` returns `[loss, aux]` and `aux` is passed on.
  *
  * @param f returns a float scalar
- * @throws {ShapeError} where `f` returns something else than a scalar
+ * @throws {ShapeError} if `f` returns anything but a scalar
  */
 export function valueAndGrad<T>(f: (at: Tensors<T>) => Tensor, at: T): ValueAndGrad<T>
 export function valueAndGrad<T, Aux>(
@@ -169,7 +169,7 @@ function checkPair(result: unknown): readonly [unknown, unknown] {
  *     const curvature = grad((x: Tensor) => slope(x).sum())
  *
  * @param f returns a float scalar
- * @param wrt the position of the argument to differentiate by; default the first
+ * @param wrt the index of the argument to differentiate with respect to; default the first
  */
 export function grad<Args extends readonly unknown[], Position extends number = 0>(
   f: (...args: Args) => Tensor,
@@ -180,7 +180,7 @@ export function grad<Args extends readonly unknown[], Position extends number = 
   return (...args) => {
     if (wrt >= args.length) {
       throw new ArgumentError(
-        `grad: argument ${wrt} of ${args.length} is to be differentiated by; count from 0`,
+        `grad: wrt is ${wrt}, and the function was called with ${args.length} arguments; count arguments from 0`,
       )
     }
     const { inputs, leaves, structure, tree, recorded } = pointAt(args[wrt] as Args[Position])
@@ -199,7 +199,7 @@ export function grad<Args extends readonly unknown[], Position extends number = 
  * The vector-Jacobian product: the value of `f` (a tree of float tensors) at a tree, and the gradient there of
  * sum(value * cotangents).
  *
- * @param cotangents a tree like the value, or a function that makes one of it; default ones
+ * @param cotangents a tree like the value, or a function from the value to such a tree; default ones
  */
 export function vjp<T, R>(
   f: (at: Tensors<T>) => R,

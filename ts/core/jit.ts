@@ -11,26 +11,26 @@ import { atCallSite, countTrace, evaluated, isTracing, Tensor } from './tensor.j
 import { type Leaf, leafValue, type MapTree, type TreeStructure, treeFlatten } from './tree.js'
 import { countMoves, Variable } from './variable.js'
 
-/** What a compiled function takes in place of a tree of tensors. */
+/** Argument of a compiled function, instead of a tree of tensors. */
 export type JitArgument<T> = MapTree<T, Tensor | Variable | number | TypedArray>
 
 /** A compiled function. */
 export interface Compiled<Args extends readonly object[], Result> {
   /**
-   * Runs it, off the JavaScript thread; several calls may be under way. The promise resolves when the results are computed.
+   * Runs it, off the JavaScript thread; several calls may be in progress. The promise resolves when the results are computed.
    *
-   * @throws {HyperglowError} at once where tracing fails; rejects where running fails, with the stack of the call
+   * @throws {HyperglowError} at once if tracing fails; rejects if running fails, with the stack of the call
    */
   (...args: { [Index in keyof Args]: JitArgument<Args[Index]> }): Promise<Result>
-  /** The plan of a call with such arguments, as `explain` prints it; their values do not matter, and nothing runs. */
+  /** The plan of a call with such arguments, as text of `explain`; their values do not matter, and nothing runs. */
   explain(...args: { [Index in keyof Args]: JitArgument<Args[Index]> }): string
   /** The number of programs it holds, one per structure, shapes, dtypes and devices of arguments. */
   readonly programs: number
-  /** Releases the programs. Calling it afterward throws {@link DisposedError}. */
+  /** Releases the programs. A later call throws {@link DisposedError}. */
   dispose(): void
 }
 
-/** What a program is made for. */
+/** Shape and dtype of an argument or result. */
 interface Spec {
   readonly shape: Shape
   readonly dtype: DType
@@ -43,7 +43,7 @@ interface Program {
   readonly specs: readonly Spec[]
 }
 
-/** Programs one compiled function holds; the least recently used is dropped beyond. */
+/** Maximum number of programs of a compiled function; beyond it the least recently used is dropped. */
 const programLimit = 64
 
 function isArgument(node: unknown): boolean {
@@ -61,7 +61,7 @@ type Value = Tensor | (Spec & { readonly data: TypedArray })
 
 const scalar = Object.freeze([])
 
-/** The value of an argument leaf and whether it is a tensor that was made here. */
+/** The value of an argument leaf, and whether the tensor was made here. */
 function argumentValue(leaf: Leaf | number | TypedArray): { value: Value; made: boolean } {
   if (typeof leaf === 'number') {
     return { value: { data: Float32Array.of(leaf), shape: scalar, dtype: 'float32' }, made: false }
@@ -113,7 +113,7 @@ function trace<Args extends readonly unknown[]>(
 }
 
 /**
- * Runs `f` as `jit` would trace it, and keeps nothing of it: no assignment happens, and tensors of the result are not to be used.
+ * Runs `f` as `jit` would trace it, without effect: assignments do not happen, and tensors of the result must not be used.
  *
  * @internal
  */
@@ -138,8 +138,8 @@ export function rehearse<Args extends readonly object[], Result>(
 }
 
 /**
- * Compiles a function of tensors: it is traced once per structure, shapes, dtypes and devices of its arguments and then replayed, with
- * one native call per run.
+ * Compiles a function of tensors: it is traced once per structure, shapes, dtypes and devices of its arguments and then replayed, with one
+ * native call per run.
  *
  *     const step = jit((x: Tensor, y: Tensor, rate: Tensor) => {
  *       const { value, grads } = valueAndGrad((w) => loss(net.apply(w, x), y), weights)
@@ -148,9 +148,9 @@ export function rehearse<Args extends readonly object[], Result>(
  *     })
  *     const loss = await step(x, y, 0.1)
  *
- * Numbers among the arguments become float32 scalars, so that another learning rate needs no new trace, and typed arrays tensors of one
- * axis; both are copied at the call. Variables may be arguments, or be read and assigned inside. Other tensors used inside are constants of the program. The function runs while
- * it is traced only: side effects other than assignments happen once, and values cannot be read inside.
+ * Numbers among the arguments become float32 scalars, so another learning rate needs no new trace. Typed arrays become tensors of one axis.
+ * Both are copied at the call. Variables may be arguments, or be read and assigned inside. Other tensors used inside are constants of the
+ * program. The function runs only while it is traced: side effects other than assignments happen once, and values cannot be read inside.
  *
  * A compiled function runs on one device: that of its arguments and of the Variables it uses. It is traced again after a Variable moves.
  *
@@ -168,7 +168,7 @@ export function jit<Args extends readonly object[], Result>(
   let moves = countMoves()
 
   const find = (structure: TreeStructure<Args>, values: readonly Value[]): Program => {
-    // Programs traced before a move would run on the Variable's former device.
+    // Older programs would run on the device that a Variable has left.
     if (moves !== countMoves()) releaseAll(programs)
     moves = countMoves()
     const kind = isDivided()

@@ -1,4 +1,4 @@
-/** What is held and what is going to run. */
+/** Memory, plans and scopes. */
 import { allDevices } from './devices.js'
 import { ArgumentError, describe } from './errors.js'
 import { type DeviceInfo, type DeviceMemoryInfo, type GraphInfo, native } from './native.js'
@@ -11,13 +11,13 @@ import { Variable } from './variable.js'
 
 export type { DeviceInfo, DeviceMemoryInfo, GraphInfo } from './native.js'
 
-/** What is held, see {@link memory}. Bytes and buffers are those of all devices; `peakBytes` adds up their peaks. */
+/** Counts of memory, see {@link memory}. Bytes and buffers are totals over all devices; `peakBytes` is the sum of their peaks. */
 export interface MemoryInfo extends DeviceMemoryInfo, GraphInfo {
-  /** What each device holds, by its name. */
+  /** Counts of each device, by its name. */
   devices: Record<string, DeviceMemoryInfo>
 }
 
-/** Exact counts of the memory that results, Variables and plans hold. */
+/** Exact counts of the memory of results, Variables and plans. */
 export function memory(): MemoryInfo {
   releaseDropped()
   const { devices, ...graph } = native.memory()
@@ -30,20 +30,20 @@ export function memory(): MemoryInfo {
 }
 
 /**
- * Gives memory that is kept for reuse back to the system, for instance between two pieces of work: `memory().keptBytes` is 0 then.
- * What tensors, Variables and plans hold stays.
+ * Returns memory that is kept for reuse to the system, for instance between two workloads: afterward `memory().keptBytes` is 0. Tensors,
+ * Variables and plans keep their memory.
  */
 export function releaseMemory(): void {
   releaseDropped()
   native.releaseMemory()
 }
 
-/** The devices there are. Which one is the default, the environment variable `HYPERGLOW_DEVICE` says. */
+/** All devices. The environment variable `HYPERGLOW_DEVICE` sets the default device. */
 export function devices(): DeviceInfo[] {
   return allDevices().map((device) => ({ ...device }))
 }
 
-/** The default device: plans run on it unless they are told otherwise. */
+/** The default device, on which plans run by default. */
 export function deviceInfo(): DeviceInfo {
   return devices().find(({ isDefault }) => isDefault) as DeviceInfo
 }
@@ -73,7 +73,7 @@ export function scope<T>(name: string, f: () => T): T {
 /**
  * Computes all tensors of a tree, and pending assignments of Variables, off the JavaScript thread and in one plan.
  *
- * @throws {NumericalError} (rejects) where a computation has no answer, with the stack of this call
+ * @throws {NumericalError} (rejects) if a computation has no result, with the stack of this call
  */
 export function evaluate(tree: Tensor | Variable | object): Promise<void> {
   const leaves = treeLeaves(tree)
@@ -88,7 +88,7 @@ export function evaluate(tree: Tensor | Variable | object): Promise<void> {
 }
 
 /**
- * Runs `f` and disposes of every tensor made inside, except those in what it returns. Variables keep their values.
+ * Runs `f` and disposes of every tensor made inside, except those in its result. Variables keep their values.
  *
  *     const loss = tidy(() => pred.sub(y).square().mean())
  *

@@ -9,9 +9,9 @@ export type { DeviceInfo, DeviceMemoryInfo } from '#native'
 export type GraphInfo = Omit<Memory, 'devices'>
 
 /**
- * The native addon: numbers, typed arrays and promises in and out, no objects of ours. A node's handle is a number other than 0.
+ * The native addon: numbers, typed arrays and promises in and out, no JavaScript classes. A node's handle is a number other than 0.
  *
- * All functions are synchronous unless they return a promise. Errors arrive as `HyperglowError`s. The type is made from the Rust
+ * All functions are synchronous unless they return a promise. Errors arrive as `HyperglowError`s. The type is generated from the Rust
  * sources when the addon is built.
  */
 export type Native = typeof Addon

@@ -1,4 +1,4 @@
-/** Between nested JavaScript arrays and flat typed arrays. */
+/** Conversion between nested JavaScript arrays and flat typed arrays. */
 import { getHeapStatistics } from 'node:v8'
 import {
   allocate,
@@ -18,7 +18,7 @@ import { nextTurn, type Work } from './turns.js'
 /** Numbers nested to any depth. */
 export type NestedArray = number | NestedArray[]
 
-/** What {@link tensor} takes: numbers, booleans or bigints, nested to any equal depth. */
+/** Data of {@link tensor}: numbers, booleans or bigints, nested to any equal depth. */
 export type NestedInput = number | boolean | bigint | readonly NestedInput[] | TypedArray
 
 /** An n-dimensional array in memory, last axis fastest. */
@@ -30,20 +30,20 @@ export interface ArrayData {
   readonly data: TypedArray
 }
 
-/** Whether a value has the form of {@link ArrayData}; whether its parts agree is checked where it is read. Never throws. */
+/** Whether a value has the form of {@link ArrayData}; the reader checks that its parts match. Never throws. */
 export function isArrayData(value: unknown): value is ArrayData {
   if (!isPlainObject(value)) return false
   const { data, shape } = value as Partial<ArrayData>
   return ArrayBuffer.isView(data) && isPlainList(shape)
 }
 
-/** Most numbers in one JavaScript array: V8 ends the process when one grows beyond twice as many. */
+/** Maximum length of a JavaScript array: V8 aborts the process when an array grows beyond twice the length. */
 const longestRow = 2 ** 26
 
 /**
  * Nests `values` (row-major) along `shape`.
  *
- * @throws {DeviceError} where JavaScript has no room for so many numbers in arrays
+ * @throws {DeviceError} if JavaScript does not have enough memory for so many numbers in arrays
  */
 export function nest(values: TypedArray, shape: Shape): NestedArray {
   checkNesting(shape)
@@ -60,12 +60,12 @@ export function nest(values: TypedArray, shape: Shape): NestedArray {
 const perTurn = 1 << 15
 
 /**
- * Like {@link nest}, in pieces, so that the event loop goes on in between.
+ * Like {@link nest}, in chunks, so that the event loop is not blocked.
  *
- * @throws {DeviceError} (rejects) where JavaScript has no room for so many numbers in arrays
+ * @throws {DeviceError} (rejects) if JavaScript does not have enough memory for so many numbers in arrays
  */
 export async function nestInTurns(values: TypedArray, shape: Shape): Promise<NestedArray> {
-  // Elements below one entry of each axis; an empty row counts as one, since it is an array, too.
+  // Elements below one entry of each axis; an empty row counts as one, since it is an array too.
   const below = shape.map((_, axis) => sizeOf(shape.slice(axis + 1).map((extent) => Math.max(1, extent))))
   if ((below[0] ?? 0) * (shape[0] ?? 0) <= perTurn) return nest(values, shape)
   checkNesting(shape)
@@ -90,12 +90,12 @@ export async function nestInTurns(values: TypedArray, shape: Shape): Promise<Nes
   return level(0, 0)
 }
 
-/** Refuses what would fill the heap: V8 then ends the process, which nothing can catch. */
+/** Refuses arrays that would fill the heap: V8 would abort the process, which cannot be caught. */
 function checkNesting(shape: Shape): void {
   let rows = 1
   let bytes = 0
   for (const extent of shape) {
-    // An array grows by halves, with the old elements beside the new ones; 64 bytes are its own.
+    // An array grows by half, with old and new elements in memory; its own size is 64 bytes.
     bytes += rows * (64 + 20 * extent)
     rows *= extent
   }
@@ -116,13 +116,13 @@ function where(path: readonly number[]): string {
   return path.length === 0 ? 'the data' : `data${path.map((i) => `[${i}]`).join('')}`
 }
 
-/** Levels of nesting that data may have. */
+/** Maximum nesting of data. */
 const deepest = 64
 
 /**
  * The extents along the first elements.
  *
- * @throws {DataError} where there is no end to them
+ * @throws {DataError} for endless nesting
  */
 export function shapeAlongFirst(data: NestedInput): number[] {
   const shape: number[] = []
@@ -145,13 +145,13 @@ export function shapeAlongFirst(data: NestedInput): number[] {
 
 type Leaf = number | boolean | bigint
 
-/** The element type that plain data gets: bool, int64 for bigints, else float32. */
+/** The element type of plain data: bool, int64 for bigints, otherwise float32. */
 function dtypeOfLeaf(leaf: Leaf): DType {
   if (typeof leaf === 'boolean') return 'bool'
   return typeof leaf === 'bigint' ? 'int64' : 'float32'
 }
 
-/** Refuses what `dtype` cannot hold. Beyond 2^53 an int64 is given as bigint, since numbers there are not exact. */
+/** Refuses values that `dtype` cannot hold. Beyond 2^53 an int64 must be a bigint, since numbers there are not exact. */
 function checkLeaf(leaf: Leaf, dtype: DType, path: readonly number[]): void {
   const range = integerRange(dtype)
   if (range === undefined || typeof leaf === 'boolean') return
@@ -174,27 +174,27 @@ function checkLeaf(leaf: Leaf, dtype: DType, path: readonly number[]): void {
   )
 }
 
-/** Nested data as they lie in memory. */
+/** Nested data in flat form. */
 export interface Flat {
   readonly values: TypedArray
   readonly shape: Shape
   readonly dtype: DType
 }
 
-/** Numbers (or rows) that are looked at in one turn of the event loop: a few milliseconds. */
+/** Numbers (or rows) that are read in one turn of the event loop: a few milliseconds. */
 const readPerTurn = 1 << 17
 
 /**
  * Flattens nested data.
  *
- * @param wanted the element type; by default bool for booleans, int64 for bigints, else float32
- * @throws {DataError} where rows differ in length or an element is not a number, with its path; where the data hold themselves
- * @throws {DeviceError} where there is no room for so many elements
+ * @param wanted the element type; by default bool for booleans, int64 for bigints, otherwise float32
+ * @throws {DataError} if rows differ in length or an element is not a number, with its path; if the data contain themselves
+ * @throws {DeviceError} if there is not enough memory for so many elements
  */
 export function* flattening(data: NestedInput, wanted: DType | undefined): Work<Flat> {
   const shape = shapeAlongFirst(data)
   let seen = 0
-  // All rows are looked at before there is room for what the first ones promise.
+  // All rows are checked before memory is allocated for the shape of the first ones.
   for (const _ of rowsOf(data, shape)) if (++seen % readPerTurn === 0) yield
   const first = firstLeaf(data)
   const start = shape.map(() => 0)
@@ -220,7 +220,7 @@ export function* flattening(data: NestedInput, wanted: DType | undefined): Work<
   return { values, shape, dtype }
 }
 
-/** Copies plain numbers of a row that begins at `at`; gives the place of the first element that is none, or `to`. */
+/** Copies plain numbers of a row that begins at `at`; returns the index of the first other element, or `to`. */
 function copyNumbers(
   row: ArrayLike<unknown>,
   from: number,
@@ -236,7 +236,7 @@ function copyNumbers(
   return to
 }
 
-/** Copies elements of any kind, and refuses those that are none. */
+/** Copies elements of any kind, and refuses invalid ones. */
 function restOf(wanted: DType | undefined, kind: string, values: TypedArray, dtype: DType) {
   return (row: ArrayLike<unknown>, from: number, to: number, at: number, path: readonly number[]): void => {
     const place = [...path, 0]
@@ -256,11 +256,11 @@ function firstLeaf(data: NestedInput): unknown {
 }
 
 /**
- * The lists along the last axis, in order; a number alone counts as a list of it. Each list on the way must be as long as the first one of its axis, so
- * that the shape tells how many elements there are.
+ * The lists along the last axis, in order; a single number counts as a list of one. Each list must be as long as the first one of its axis,
+ * so the shape determines the number of elements.
  *
- * @param path is kept at the place of the list that was given last
- * @throws {DataError} where rows differ in length, with the path
+ * @param path updated to the position of the last list
+ * @throws {DataError} if rows differ in length, with the path
  */
 function* rowsOf(level: unknown, shape: Shape, path: number[] = []): Generator<ArrayLike<unknown>> {
   const axis = path.length
@@ -285,7 +285,7 @@ function* rowsOf(level: unknown, shape: Shape, path: number[] = []): Generator<A
   path.pop()
 }
 
-/** A list at a place, which must be as long as the first one of its axis. */
+/** A list at a position, which must be as long as the first one of its axis. */
 function checkedRow(value: unknown, shape: Shape, path: readonly number[]): ArrayLike<unknown> {
   const expected = shape[path.length]
   if (isList(value) && value.length === expected) return value
@@ -308,7 +308,7 @@ function checkKind(value: unknown, kind: string, path: readonly number[]): Leaf 
   throw new DataError(`tensor: ${where(path)} is a ${typeof value} among ${kind}s; give elements of one kind`)
 }
 
-/** An element as its array holds it. */
+/** An element in the form of its array. */
 function stored(leaf: Leaf, values: TypedArray, dtype: DType): number | bigint {
   if (values instanceof BigInt64Array) return BigInt(leaf)
   if (dtype === 'bool') return leaf ? 1 : 0
@@ -338,7 +338,7 @@ function showNumber(value: number | bigint, dtype: DType): string {
   return String(Number(value.toPrecision(dtype === 'float64' ? 8 : 6)))
 }
 
-/** Values as nested brackets; long axes of big tensors are cut to their ends. */
+/** Values as nested brackets; long axes of large tensors are abbreviated. */
 export function show(values: TypedArray, shape: Shape, dtype: DType): string {
   const cut = sizeOf(shape) > showAll
   const level = (axis: number, offset: number, indent: string): string => {

@@ -1,13 +1,13 @@
-/** What a piece of work did to Variables: which it assigned, and which of them a gradient reached. */
+/** Observation of assignments and derivatives of Variables. */
 import type { Variable } from './variable.js'
 
-/** What {@link observed} saw. */
+/** Result of {@link observed}. */
 export interface Deeds {
-  /** Variables that were assigned. */
+  /** Assigned Variables. */
   readonly assigned: ReadonlySet<Variable>
-  /** Variables of which some derivative was taken that depends on them. */
+  /** Variables with at least one derivative that depends on them. */
   readonly reached: ReadonlySet<Variable>
-  /** Variables of which a derivative was taken that does not depend on them; some other may, see `reached`. */
+  /** Variables with at least one derivative that does not depend on them; another may, see `reached`. */
   readonly unreached: ReadonlySet<Variable>
 }
 
@@ -19,7 +19,7 @@ class Notes implements Deeds {
 
 let notes: Notes | undefined
 
-/** Runs `f` and tells what it did to Variables. */
+/** Runs `f` and reports its assignments and derivatives of Variables. */
 export function observed<T>(f: () => T): { result: T; deeds: Deeds } {
   const before = notes
   const own = new Notes()
@@ -31,12 +31,12 @@ export function observed<T>(f: () => T): { result: T; deeds: Deeds } {
   }
 }
 
-/** Notes that a Variable was assigned. */
+/** Records an assignment of a Variable. */
 export function noteAssigned(variable: Variable): void {
   notes?.assigned.add(variable)
 }
 
-/** Notes that a derivative by a Variable was taken. @param isReached whether it depends on the Variable */
+/** Records a derivative with respect to a Variable. @param isReached whether it depends on the Variable */
 export function noteGradient(variable: Variable, isReached: boolean): void {
   if (isReached) notes?.reached.add(variable)
   else notes?.unreached.add(variable)

@@ -1,4 +1,4 @@
-/** Checks of options and arguments that hold tensors. */
+/** Checks of options and arguments that are tensors. */
 import { type DType, dtypes } from './dtype.js'
 import { type Check, oneOf } from './options.js'
 import { Tensor } from './tensor.js'
@@ -11,7 +11,7 @@ export const tensorOnly: Check<Tensor> = {
   accepts: (value) => value instanceof Tensor,
 }
 
-/** A Tensor, or a number that adapts to the dtype of the other operand. */
+/** A Tensor, or a number in the dtype of the other operand. */
 export const tensorOrNumber: Check<Tensor | number> = {
   expected: `a number, or ${MEND}`,
   accepts: (value) => typeof value === 'number' || value instanceof Tensor,

@@ -1,32 +1,32 @@
 /**
- * Options: which there are, and which values they may have. Everything that takes options declares them once, as a record of checks with
- * exactly the names of the option's type, and reads them from what {@link checkOptions} gives back:
+ * Options and their checks. A function with options declares them once, as a record of checks with exactly the names of the option's type,
+ * and reads them from the result of {@link checkOptions}:
  *
  *     const checks: Checks<DropoutOptions> = { rate: between(0, 1), seed: whole(0) }
  *     const { rate = 0.5, seed = 0 } = checkOptions('Dropout', options, checks)
  */
 import { ArgumentError, describe, describeList, unknownName } from './errors.js'
 
-/** Which values of type `T` are allowed. */
+/** The valid values of type `T`. */
 export interface Check<T> {
-  /** What is expected, as it follows "must be" in a message. */
+  /** The expected value, as text after "must be". */
   readonly expected: string
-  /** Whether a value is allowed; never throws. */
+  /** Whether a value is valid; never throws. */
   readonly accepts: (value: unknown) => boolean
-  /** The names there are, where a name is expected. */
+  /** The valid names, if a name is expected. */
   readonly names?: readonly string[]
-  /** True where the option cannot be left out. */
+  /** True if the option is required. */
   readonly isRequired?: boolean
-  /** Never there: it ties the check to its type, so that one for a wider or narrower type does not compile. */
+  /** Never set: it ties the check to its type, so that a check of a wider or narrower type does not compile. */
   readonly type?: (value: T) => T
 }
 
-/** The check of an option that cannot be left out; see {@link required}. */
+/** The check of a required option; see {@link required}. */
 export interface RequiredCheck<T> extends Check<T> {
   readonly isRequired: true
 }
 
-/** A check for each option of type `O`: a name forgotten, too many, or checked as another type does not compile. */
+/** A check for each option of type `O`: a missing name, an additional name or a check of another type does not compile. */
 export type Checks<O> = {
   readonly [Name in keyof O]-?: Record<never, never> extends Pick<O, Name>
     ? Check<Exclude<O[Name], undefined>>
@@ -36,18 +36,18 @@ export type Checks<O> = {
 const NONE = Object.freeze(Object.create(null) as object)
 
 /**
- * Checks options before anything else happens, and gives back those that were given: own properties alone, each read once, none undefined.
+ * Checks options first, and returns the given ones: only own properties, each read once, none undefined.
  *
- * @param what whose options they are, for instance `'Dense'`
- * @param options a plain object; undefined counts as one without options
- * @throws {UnknownNameError} for an option that does not exist, with the nearest that does, and for a value that is none of the names
- *   there are; {ArgumentError} for a value that is not allowed, a missing one, and for anything but a plain object
+ * @param what owner of the options, for instance `'Dense'`
+ * @param options a plain object; undefined means no options
+ * @throws {UnknownNameError} for an unknown option, with the nearest valid one, and for an unknown name as value; {ArgumentError} for an
+ *   invalid value, a missing one, and for anything but a plain object
  */
 export function checkOptions<O extends object>(what: string, options: O | undefined, checks: Checks<O>): O {
   const byName = checks as Readonly<Record<string, Check<unknown>>>
   if (options !== undefined && !isPlainObject(options)) throw notOptions(what, options, byName)
   const names = options === undefined ? [] : Object.keys(options)
-  // Without a prototype: what a program added to Object.prototype is no option.
+  // Without a prototype: additions to Object.prototype are not options.
   const given: Record<string, unknown> = names.length === 0 ? NONE : Object.create(null)
   for (const name of names) {
     const check = Object.hasOwn(byName, name) ? byName[name] : undefined
@@ -68,9 +68,9 @@ export function checkOptions<O extends object>(what: string, options: O | undefi
 }
 
 /**
- * Checks one value, such as an argument: `checkValue('Dense: units', units, whole(1))`; gives it back.
+ * Checks one value, such as an argument: `checkValue('Dense: units', units, whole(1))`; returns it.
  *
- * @throws {ArgumentError} where it is not allowed; {UnknownNameError} where it is none of the names there are
+ * @throws {ArgumentError} for an invalid value; {UnknownNameError} for an unknown name
  */
 export function checkValue<T>(what: string, value: T, check: Check<T>): T {
   if (check.accepts(value)) return value
@@ -109,12 +109,12 @@ function unknownOption(what: string, name: string, known: readonly string[]): Er
   return unknownName(`option of ${what}`, name, known)
 }
 
-/** Makes the option one that cannot be left out. */
+/** Makes an option required. */
 export function required<T>(check: Check<T>): RequiredCheck<T> {
   return { ...check, isRequired: true }
 }
 
-/** Whether a value is an array; never throws. Unlike `Array.isArray`, it leaves the type of a readonly array as it is. */
+/** Whether a value is an array; never throws. Unlike `Array.isArray`, it preserves the type of a readonly array. */
 export function isList(value: unknown): boolean {
   try {
     return Array.isArray(value)
@@ -131,7 +131,7 @@ function check<T>(expected: string, accepts: (value: unknown) => boolean): Check
 /** True or false. */
 export const flag: Check<boolean> = check('true or false', (value) => typeof value === 'boolean')
 
-/** A text that is not empty. */
+/** A non-empty string. */
 export const text: Check<string> = check(
   'a text that is not empty',
   (value) => typeof value === 'string' && value !== '',
@@ -151,7 +151,7 @@ export function whole(least = Number.MIN_SAFE_INTEGER, most = Number.MAX_SAFE_IN
 /** A finite number. */
 export const finite: Check<number> = check('a finite number', Number.isFinite)
 
-/** A finite number above `bound`. */
+/** A finite number greater than `bound`. */
 export function above(bound: number): Check<number> {
   return check(
     `a finite number above ${bound}`,
@@ -167,10 +167,10 @@ export function atLeast(bound: number): Check<number> {
   )
 }
 
-/** Which ends of {@link between} are not allowed themselves. */
+/** Excluded ends of {@link between}. */
 export type OpenEnds = 'none' | 'low' | 'high' | 'both'
 
-/** A number from `low` to `high`; open ends are not allowed themselves. */
+/** A number from `low` to `high`, without open ends. */
 export function between(low: number, high: number, open: OpenEnds = 'none'): Check<number> {
   const openLow = open === 'low' || open === 'both'
   const openHigh = open === 'high' || open === 'both'
@@ -189,7 +189,7 @@ export function oneOf<const Name extends string>(...names: readonly Name[]): Che
   return { expected: `one of ${names.join(', ')}`, accepts: given, names }
 }
 
-/** One of some names, or a function that does what they do. */
+/** One of some names, or a function of the same kind. */
 export function nameOrFunction<const Name extends string, F extends (...args: never[]) => unknown>(
   names: readonly Name[],
 ): Check<Name | F> {
@@ -218,10 +218,10 @@ export function isInstance<T>(value: unknown, type: abstract new (...args: never
   }
 }
 
-/** What stops a long piece of work. */
+/** The signal that aborts a long operation. */
 export const signal: Check<AbortSignal> = instance(AbortSignal, 'an')
 
-/** An array whose entries all pass a check; of `length` entries, where given. */
+/** An array whose entries all pass a check; of `length` entries, if given. */
 export function listOf<T>(entry: Check<T>, length?: number): Check<readonly T[]> {
   const count = length === undefined ? 'an array' : `an array of ${length}`
   return check(
@@ -229,7 +229,7 @@ export function listOf<T>(entry: Check<T>, length?: number): Check<readonly T[]>
     (value) =>
       isList(value) &&
       (length === undefined || (value as unknown[]).length === length) &&
-      // Array.from, since a hole is an entry that is missing.
+      // Array.from, since a hole counts as a missing entry.
       Array.from(value as unknown[]).every(entry.accepts),
   )
 }
@@ -240,17 +240,17 @@ export function pairOf<T>(entry: Check<T>): Check<readonly [T, T]> {
   return { expected, accepts }
 }
 
-/** What either check allows. */
+/** A value that passes either check. */
 export function either<A, B>(a: Check<A>, b: Check<B>): Check<A | B> {
   return check(`${a.expected}, or ${b.expected}`, (value) => a.accepts(value) || b.accepts(value))
 }
 
-/** What a check allows, and null. */
+/** A value that passes a check, or null. */
 export function orNull<T>(inner: Check<T>): Check<T | null> {
   return check(`${inner.expected}, or null`, (value) => value === null || inner.accepts(value))
 }
 
-/** Anything: what reads the option checks it, since what is allowed depends on more than the value. */
+/** Any value: the reader of the option checks it, since its validity depends on other arguments. */
 export function elsewhere<T>(): Check<T> {
   return check('a value', () => true)
 }

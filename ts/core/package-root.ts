@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Name of the package whose folder holds `dir`, or undefined where `dir` has no readable package.json. */
+/** Name of the package in folder `dir`, or undefined if `dir` has no readable package.json. */
 function packageNameAt(dir: string): string | undefined {
   try {
     const manifest: unknown = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'))
@@ -22,9 +22,9 @@ function findRoot(from: string): string {
 }
 
 /**
- * Absolute path of the folder that holds hyperglow's package.json.
+ * Absolute path of the folder with hyperglow's package.json.
  *
- * Files the library reads at run time lie below it (`assets/`, and `__test__/data` in a checkout), so they are found alike
- * from `ts/`, `dist/` and `build/ts/`.
+ * Files that the library reads at run time are below it (`assets/`, and `__test__/data` in a checkout), so they are found from `ts/`,
+ * `dist/` and `build/ts/` alike.
  */
 export const packageRoot: string = findRoot(dirname(fileURLToPath(import.meta.url)))

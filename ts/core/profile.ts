@@ -1,4 +1,4 @@
-/** What the plans of a piece of work take, step by step. */
+/** Measured time of plans, step by step. */
 import { performance } from 'node:perf_hooks'
 import { native } from './native.js'
 import { type Checks, callable, checkOptions, checkValue, whole } from './options.js'
@@ -8,31 +8,31 @@ import { textTable } from './text-table.js'
 
 /** Options of {@link profile}. */
 export interface ProfileOptions {
-  /** Calls of the function, one after the other. Default 1. */
+  /** Number of consecutive calls of the function. Default 1. */
   runs?: number
 }
 
-/** Steps of a plan that go together, as one line of {@link Profile}. */
+/** Steps of a plan that run together, one line of {@link Profile}. */
 export interface ProfiledStep {
-  /** Number of the first of them in the plan. */
+  /** Number of the first step in the plan. */
   readonly first: number
-  /** Number of the last of them. */
+  /** Number of the last step. */
   readonly last: number
-  /** What they do, in words. */
+  /** Description of the steps. */
   readonly what: string
-  /** Where in the model they were made; may be empty. */
+  /** Scope of the steps in the model; may be empty. */
   readonly scope: string
   /** Mean time of a run. */
   readonly milliseconds: number
   /** Share of the time of all plans, in [0, 1]. */
   readonly share: number
-  /** Bytes of what they read in a run. Of a view, and of an operation that picks rows, only what is reached counts. */
+  /** Bytes read in a run. For a view, and for an operation that selects rows, only accessed bytes count. */
   readonly bytesRead: number
-  /** Bytes of what they write in a run. What they hand to each other counts nothing. */
+  /** Bytes written in a run. Values that the steps pass to each other do not count. */
   readonly bytesWritten: number
-  /** 10^9 bytes, read and written, in a second. */
+  /** 10^9 bytes per second, read and written. */
   readonly gigabytesPerSecond: number
-  /** Multiplications and additions of products and convolutions in a run; undefined where there are none. */
+  /** Multiplications and additions of products and convolutions in a run; undefined if there are none. */
   readonly flops: number | undefined
 }
 
@@ -40,23 +40,23 @@ export interface ProfiledStep {
 export interface ProfiledPlan {
   /** Name of the device. */
   readonly device: string
-  /** The plan, as `explain` prints it. */
+  /** The plan, as text of `explain`. */
   readonly text: string
-  /** Runs that ended well. */
+  /** Number of successful runs. */
   readonly runs: number
   /** Mean time of a run. */
   readonly milliseconds: number
-  /** In the order in which the device goes through them. */
+  /** In the order of execution on the device. */
   readonly steps: readonly ProfiledStep[]
 }
 
-/** What {@link profile} found. */
+/** Result of {@link profile}. */
 export interface Profile<T> {
-  /** What the last call gave. */
+  /** Result of the last call. */
   readonly result: T
   /** In order of their first run. */
   readonly plans: readonly ProfiledPlan[]
-  /** Time of all calls together, from the first to the end of the last: JavaScript's part and waiting as well. */
+  /** Total time of all calls, from the first to the end of the last, JavaScript and waiting included. */
   readonly milliseconds: number
   /** Bytes that all steps of all runs read and wrote. */
   readonly bytes: number
@@ -69,16 +69,16 @@ type PlanTimes = ReturnType<typeof native.profileEnd>[number]
 const checks: Checks<ProfileOptions> = { runs: whole(1) }
 
 /**
- * Runs a function and measures every step of the plans that run meanwhile.
+ * Runs a function and measures every step of the plans that run during the calls.
  *
  *     const { plans } = await profile(() => step(x, y), { runs: 100 })
  *     console.log(String(await profile(() => model.fit(x, y, { epochs: 2 }))))
  *
  * The first run of a plan takes longer than the others, since it touches its memory for the first time: call the function once before, or
- * more often than once. What else this thread computes meanwhile counts as well, and runs that end after the function do not.
+ * several times. Other computations of this thread during the calls count too; runs that end after the function do not.
  *
- * @param fn may be async; tensors in what it returns are computed
- * @throws {StateError} (rejects) while another profile is under way; what `fn` throws
+ * @param fn may be async; tensors in its result are computed
+ * @throws {StateError} (rejects) if another profile is in progress; errors of `fn`
  */
 export async function profile<T>(
   fn: () => T | Promise<T>,
@@ -105,7 +105,7 @@ export async function profile<T>(
   return { ...found, toString: () => table(found, runs) }
 }
 
-/** Calls a function and computes the tensors in what it gives. */
+/** Calls a function and computes the tensors in its result. */
 async function computed<T>(fn: () => T | Promise<T>): Promise<T> {
   const result = await fn()
   const ids = [...tensorsIn(result)].map(({ id }) => id).filter((id) => id !== 0)
@@ -138,7 +138,7 @@ const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => to
 
 const bytesOf = ({ bytesRead, bytesWritten }: ProfiledStep) => bytesRead + bytesWritten
 
-/** Steps that the table shows. */
+/** Maximum number of steps in the table. */
 const shown = 20
 
 const heading = ['plan', 'steps', 'runs', 'ms/run', 'share', 'read', 'written', 'GB/s', 'GFLOP/s', 'what']
@@ -174,7 +174,7 @@ const percent = (share: number) => `${(100 * share).toFixed(1)}%`
 
 const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
 
-/** A number of bytes as the plans print it. */
+/** A number of bytes in the format of plans. */
 function readable(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`
   if (bytes < 1024 ** 2) return `${(bytes / 1024).toFixed(1)} KiB`

@@ -1,9 +1,9 @@
-/** Copies of computed values, for JavaScript to keep. */
+/** Copies of computed values for JavaScript. */
 import { allocate, bytesOf, type DType, type Shape, sizeOf, type TypedArray } from './dtype.js'
 import { native } from './native.js'
 import { bytesPerTurn, nextTurn } from './turns.js'
 
-/** A node with what is known of it. */
+/** A node with its shape and dtype. */
 export interface Readable {
   readonly id: number
   readonly shape: Shape
@@ -11,29 +11,29 @@ export interface Readable {
 }
 
 /**
- * The values of a node, computed if they are not there yet and copied at once; this thread waits meanwhile.
+ * The values of a node, computed if necessary and copied at once; this thread waits.
  *
- * @throws {NumericalError} and the like where computing them fails
- * @throws {DeviceError} where there is no room for the copy
+ * @throws {NumericalError} and others if the computation fails
+ * @throws {DeviceError} if there is not enough memory for the copy
  */
 export function readNow(node: Readable): TypedArray {
   const { id, shape, dtype } = node
-  // What cannot be computed needs no room, and its own error says why.
+  // A failed computation needs no memory, and its own error says why.
   if (takesTurns(node)) native.evaluateSync([id])
   const values = allocate(dtype, sizeOf(shape))
   native.readSync(id, new Uint8Array(values.buffer))
   return values
 }
 
-/** Whether values are so many that {@link readInTurns} takes more than one turn. */
+/** Whether there are so many values that {@link readInTurns} takes more than one turn. */
 export function takesTurns({ shape, dtype }: Readable): boolean {
   return sizeOf(shape) * bytesOf[dtype] > bytesPerTurn
 }
 
 /**
- * The values of a computed node, copied in pieces, so that the event loop goes on in between. The caller holds the node until then.
+ * The values of a computed node, copied in chunks, so that the event loop is not blocked. The caller holds the node until the end.
  *
- * @throws {DeviceError} (rejects) where there is no room for the copy
+ * @throws {DeviceError} (rejects) if there is not enough memory for the copy
  */
 export async function readInTurns({ id, shape, dtype }: Readable): Promise<TypedArray> {
   const values = allocate(dtype, sizeOf(shape))

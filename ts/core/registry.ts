@@ -1,9 +1,9 @@
 /**
- * Who owns which handles: what was built inside a scope, what the collector found, and how V8 is told of native memory.
+ * Ownership of handles: handles made in a scope, handles of collected objects, and V8's count of native memory.
  */
 import { native } from './native.js'
 
-/** A native handle shared between an object and the finalizer that may outlive it; `id` is 0 once released. */
+/** A native handle shared by an object and its finalizer, which may outlive it; `id` is 0 once released. */
 export interface Owned {
   id: number
 }
@@ -20,7 +20,7 @@ export function releaseDropped(): void {
 
 const tensors = new FinalizationRegistry<Owned>((owned) => {
   if (owned.id === 0) return
-  // Finalizers come one by one but in crowds: one native call releases the whole crowd.
+  // Finalizers are called one by one but in large groups: one native call releases the whole group.
   if (dropped.push(owned.id) === 1) queueMicrotask(releaseDropped)
   owned.id = 0
 })
@@ -33,8 +33,8 @@ export function watchTensor(tensor: object, owned: Owned): void {
 }
 
 /**
- * Calls `release` with `held` when `object` was collected. Neither may refer to `object`: a closure keeps alive whatever any closure
- * made in the same call refers to, so `release` is to be a function of a module.
+ * Calls `release` with `held` when `object` was collected. Neither may refer to `object`. A closure keeps alive everything that any closure
+ * of the same call refers to, so `release` must be a function of a module.
  */
 export function watch<Held>(object: object, held: Held, release: (held: Held) => void): void {
   others.register(object, () => release(held))
@@ -42,18 +42,18 @@ export function watch<Held>(object: object, held: Held, release: (held: Held) =>
 
 const scopes: Owned[][] = []
 
-/** Notes a handle in the innermost open scope. */
+/** Adds a handle to the innermost open scope. */
 export function noteCreated(owned: Owned): void {
   scopes.at(-1)?.push(owned)
 }
 
-/** Opens a scope: handles made until {@link closeScope} are noted in it. */
+/** Opens a scope: it records handles made until {@link closeScope}. */
 export function openScope(): void {
   scopes.push([])
 }
 
 /**
- * Closes the innermost scope and releases everything made in it but `kept`, which passes to the scope around it.
+ * Closes the innermost scope and releases everything made in it except `kept`, which passes to the enclosing scope.
  */
 export function closeScope(kept: ReadonlySet<Owned>): void {
   const made = scopes.pop() ?? []
@@ -73,12 +73,12 @@ export function closeScope(kept: ReadonlySet<Owned>): void {
 
 const reportEvery = 32
 
-/** What V8 is told a live node weighs: more than its true size, since a node may hold a whole history. */
+/** Size of a live node for V8: more than its true size, since a node may hold a whole history. */
 const bytesPerNode = 4096
 let evaluations = 0
 let reported = 0
 
-/** Tells V8, now and then, how much native memory its objects keep alive, so that it collects in time. */
+/** Tells V8 from time to time how much native memory its objects keep alive, so that it collects in time. */
 export function noteEvaluation(): void {
   if (++evaluations % reportEvery !== 0) return
   const [bytes = 0, nodes = 0] = native.held()

@@ -1,12 +1,12 @@
 /**
- * Plain numbers beside tensors: the one rule for all operations and for what makes tensors of a number.
+ * Plain numbers beside tensors: one rule for all operations and for tensors made from a number.
  *
- * A number or bigint takes the dtype of the tensor beside it (or the one asked for), and must be a value of it: for an integer
- * dtype whole and within range, for bool 0 or 1 (or a boolean). For floats any number will do; it is rounded to the dtype. What is
- * no value of the dtype is refused with a {@link DTypeError}, never cut or wrapped. A bigint is exact beyond 2^53, too.
+ * A number or bigint takes the dtype of the tensor beside it (or the given dtype), and must be a value of it: for an integer dtype whole
+ * and within range, for bool 0 or 1 (or a boolean). For floats any number is valid; it is rounded to the dtype. Other values are refused
+ * with a {@link DTypeError}, never truncated or wrapped. A bigint is exact beyond 2^53.
  *
- * A comparison changes nothing, so a whole number beyond an integer dtype's range (infinity as well) has its true answer: a byte
- * is below 256. A fraction is refused there as elsewhere: it was most likely meant for floats.
+ * A comparison does not convert, so a whole number beyond an integer dtype's range (infinity as well) has the exact result: a byte is below
+ * 256. A fraction is refused as elsewhere: most likely floats were meant.
  */
 import { allowingNaN } from './debug.js'
 import { type DType, dtypeCode, integerRange, type Shape } from './dtype.js'
@@ -22,7 +22,7 @@ export function isScalar(x: unknown): x is Scalar {
   return typeof x === 'number' || typeof x === 'bigint'
 }
 
-/** Where a whole number lies of the values of an integer dtype: below (-1), above (1), or among them (0), as all numbers do for floats. */
+/** Position of a whole number relative to the range of an integer dtype: below (-1), above (1), or within (0); always 0 for floats. */
 export function sideOfRange(value: Scalar, dtype: DType): -1 | 0 | 1 {
   const range = integerRange(dtype)
   if (range === undefined) return 0
@@ -38,7 +38,7 @@ function isValueOf(value: Scalar, dtype: DType): boolean {
 }
 
 /**
- * Refuses a number that is no value of `dtype`.
+ * Refuses a number that is not a value of `dtype`.
  *
  * @throws {DTypeError}
  */
@@ -66,7 +66,7 @@ function widerFor(value: Scalar): DType {
   return sideOfRange(value, 'int64') === 0 ? 'int64' : 'float64'
 }
 
-/** The double that is exactly this integer, or undefined: a native constant is a double. */
+/** The double that equals this integer, or undefined: a native constant is a double. */
 export function asDouble(value: Scalar): number | undefined {
   if (typeof value === 'number') return value
   const double = Number(value)
@@ -76,7 +76,7 @@ export function asDouble(value: Scalar): number | undefined {
 /**
  * A tensor of `shape` filled with `value`.
  *
- * @throws {DTypeError} where the value is none of `dtype`
+ * @throws {DTypeError} if `dtype` cannot hold the value
  */
 export function constant(op: string, value: Scalar | boolean, dtype: DType, shape: Shape): Tensor {
   const code = dtypeCode(dtype)

@@ -10,7 +10,7 @@ import { readInTurns, readNow, takesTurns } from './reading.js'
 import { noteCreated, noteEvaluation, type Owned, watchTensor } from './registry.js'
 import { settled } from './turns.js'
 
-// The error of whoever clones shows the text of the function.
+// structuredClone shows the text of the function in its error.
 const whyNoClone = () => 'a Tensor has no values to clone until it is read: clone those, await t.data()'
 
 let tracing = 0
@@ -26,8 +26,7 @@ export function countTrace(change: 1 | -1): void {
 }
 
 /**
- * A promise of work on another thread, whose errors get the stack of the call that asked for the work; `null` stands for work
- * that is done.
+ * A promise of work on another thread, whose errors get the stack of the call that requested the work; `null` means completed work.
  */
 export function atCallSite(
   promise: Promise<void> | null,
@@ -46,7 +45,7 @@ export function atCallSite(
   })
 }
 
-/** Has nodes computed; rejects where that cannot be begun or fails, with the stack of the caller. */
+/** Computes nodes; rejects if the computation cannot begin or fails, with the stack of the caller. */
 export function evaluated(ids: number[], caller: (...args: never[]) => unknown): Promise<void> {
   let run: Promise<void> | null
   try {
@@ -60,15 +59,15 @@ export function evaluated(ids: number[], caller: (...args: never[]) => unknown):
 /**
  * An immutable array of numbers, or the promise of one: a node of a lazy graph.
  *
- * Operations build graph and return at once; {@link Tensor.data}, {@link Tensor.item} and {@link Tensor.array} compute
- * the values off the JavaScript thread. A tensor that is not computed owns no memory. Memory of computed tensors is
- * released by {@link Tensor.dispose}, at the end of a `using` block or of `tidy`, or by the garbage collector.
+ * Operations build graph and return at once; {@link Tensor.data}, {@link Tensor.item} and {@link Tensor.array} compute the values off the
+ * JavaScript thread. A tensor that is not computed owns no memory. Memory of computed tensors is released by {@link Tensor.dispose}, at the
+ * end of a `using` block or of `tidy`, or by the garbage collector.
  *
  *     const y = x.matmul(w).add(b).relu()
  *     console.log(y.shape, await y.array())
  */
 export class Tensor {
-  /** Makes `structuredClone` and `postMessage` refuse a tensor, of which they see nothing else and would give `{}`. @internal */
+  /** Makes `structuredClone` and `postMessage` refuse a tensor; otherwise they would give `{}`. @internal */
   readonly uncloneable = whyNoClone
   readonly #owned: Owned
   #shape: Shape | undefined
@@ -82,18 +81,18 @@ export class Tensor {
     noteCreated(this.#owned)
   }
 
-  /** Tells tensors by what only they have, so that no proxy and no look-alike passes for one, and none makes the question fail. */
+  /** Recognizes tensors by a private member, so that no proxy and no similar object passes, and the check never throws. */
   static [Symbol.hasInstance](value: unknown): value is Tensor {
     return typeof value === 'object' && value !== null && #owned in value
   }
 
-  /** A tensor that owns one native handle; shape (frozen) and dtype where they are known already. @internal */
+  /** A tensor that owns one native handle; shape (frozen) and dtype if they are already known. @internal */
   static own(id: number, shape?: Shape, dtype?: DType): Tensor {
     if (isEager() && tracing === 0) inspectNode(id)
     return new Tensor(id, shape, dtype)
   }
 
-  /** What is shared with the finalizer. @internal */
+  /** The handle shared with the finalizer. @internal */
   static ownedBy(tensor: Tensor): Owned {
     return tensor.#owned
   }
@@ -131,8 +130,8 @@ export class Tensor {
   }
 
   /**
-   * Where it lives. What is made of nothing, such as `zeros(shape)` without a device, goes wherever it is used; by itself it lives on
-   * the default device.
+   * Device of the tensor. A constant, such as `zeros(shape)` without a device, is computed wherever it is used, and otherwise on the
+   * default device.
    */
   get device(): Device {
     return nameOfDevice(native.deviceOf(this.id))
@@ -151,17 +150,17 @@ export class Tensor {
   #refuseTracing(method: string): void {
     if (tracing === 0) return
     throw new StateError(
-      `${method}(): a value was asked for while jit traces a function, when tensors have no values yet; ` +
+      `${method}(): a value was requested while jit traces a function, when tensors have no values yet; ` +
         'return the tensor from the compiled function and read it outside, or choose between values with where()',
     )
   }
 
   /**
-   * Computes the values, off this thread. Many are copied in pieces, so that the event loop goes on in between.
+   * Computes the values, off this thread. Large arrays are copied in chunks, so that the event loop is not blocked.
    *
-   * @returns a copy, row-major; bool comes as Uint8Array of 0 and 1, int64 as BigInt64Array
-   * @throws {NumericalError} (rejects) where the computation has no answer, with the stack of this call
-   * @throws {DeviceError} (rejects) where there is no memory for the values or their copy
+   * @returns a copy, row-major; bool becomes a Uint8Array of 0 and 1, int64 a BigInt64Array
+   * @throws {NumericalError} (rejects) if the computation has no result, with the stack of this call
+   * @throws {DeviceError} (rejects) if there is not enough memory for the values or their copy
    */
   data(): Promise<TypedArray> {
     this.#refuseTracing('data')
@@ -178,14 +177,14 @@ export class Tensor {
     } catch (error) {
       return Promise.reject(error)
     }
-    // Held until it is read, so that a dispose() in between does no harm.
+    // Held until it is read, so that a dispose() in between has no effect.
     native.retain(id)
     return atCallSite(run, this.data)
       .then(() => readInTurns(node))
       .finally(() => native.release([id]))
   }
 
-  /** Like {@link Tensor.data}, but blocks the JavaScript thread until the values are there. */
+  /** Like {@link Tensor.data}, but blocks the JavaScript thread until the values are computed. */
   dataSync(): TypedArray {
     this.#refuseTracing('dataSync')
     const values = readNow(this)
@@ -205,7 +204,7 @@ export class Tensor {
   /**
    * The value of a tensor of one element; bool gives 0 or 1, int64 the nearest number.
    *
-   * @throws {ShapeError} where there is not exactly one element
+   * @throws {ShapeError} unless there is exactly one element
    */
   item(): Promise<number> {
     this.#single('item')
@@ -218,7 +217,10 @@ export class Tensor {
     return Number(this.dataSync()[0])
   }
 
-  /** The values as nested arrays of numbers (a number for a scalar); bool gives 0 and 1. Many are nested in pieces, as {@link Tensor.data} copies. */
+  /**
+   * The values as nested arrays of numbers (a number for a scalar); bool gives 0 and 1. Large arrays are nested in chunks, like the copies
+   * of {@link Tensor.data}.
+   */
   array(): Promise<NestedArray> {
     this.#refuseTracing('array')
     const { shape } = this
@@ -231,11 +233,11 @@ export class Tensor {
     return nest(this.dataSync(), this.shape)
   }
 
-  /** Releases the memory at once. Doing it twice is fine; any other use afterward throws {@link DisposedError}. */
+  /** Releases the memory at once. A second call is allowed; any other use afterward throws {@link DisposedError}. */
   dispose(): void {
     const owned = this.#owned
     if (owned.id === 0) return
-    // A later misuse can name the tensor by its shape.
+    // Later errors can name the tensor by its shape.
     if (this.#shape === undefined) this.#shape = Object.freeze(native.dispose(owned.id))
     else native.release([owned.id])
     owned.id = 0
@@ -256,7 +258,7 @@ export class Tensor {
     )
   }
 
-  /** Values where they exist, else shape and "lazy". Computes nothing. */
+  /** Values if they are computed, otherwise shape and "lazy". Computes nothing. */
   toString(): string {
     if (this.isDisposed) return 'Tensor (disposed)'
     const head = `Tensor ${this.dtype} ${showShape(this.shape)}`
@@ -276,7 +278,7 @@ export class Tensor {
 /**
  * The handle of an operand.
  *
- * @throws {ArgumentError} where it is not a tensor
+ * @throws {ArgumentError} unless it is a tensor
  */
 export function idOf(op: string, x: Tensor): number {
   if (x instanceof Tensor) return x.id
@@ -285,7 +287,7 @@ export function idOf(op: string, x: Tensor): number {
 
 let isVariable: (x: unknown) => boolean = () => false
 
-/** Tells how to know a Variable, whose module needs this one. */
+/** Sets the test for Variables, whose module imports this one. */
 export function recognizeVariables(test: (x: unknown) => boolean): void {
   isVariable = test
 }

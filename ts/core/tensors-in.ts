@@ -1,9 +1,9 @@
-/** The tensors in whatever a function returned. */
+/** The tensors in the result of a function. */
 import type { Owned } from './registry.js'
 import { Tensor } from './tensor.js'
 import { Variable } from './variable.js'
 
-/** The tensors in whatever a function returned, to any depth; other values are passed over. */
+/** The tensors in the result of a function, to any depth; other values are skipped. */
 export function tensorsIn(result: unknown): Set<Owned> {
   const found = new Set<Owned>()
   const seen = new Set<unknown>()

@@ -1,12 +1,12 @@
-/** Text as a terminal shows it: aligned columns, and lines that break between words. */
+/** Text for a terminal: aligned columns, and lines broken between words. */
 
 /** Options of {@link textTable}. */
 export interface TextTableOptions {
-  /** Columns that are set to the left; others are set to the right. Default: none. */
+  /** Columns aligned left; others are aligned right. Default: none. */
   left?: readonly number[]
-  /** How many columns at the start tell what a row is: each block has them. Default 1. */
+  /** Number of leading columns that identify a row: each block has them. Default 1. */
   keys?: number
-  /** Characters in a line. Default: without end. */
+  /** Maximum characters in a line. Default: unlimited. */
   width?: number
 }
 
@@ -16,10 +16,10 @@ const gap = 2
 const lengthOf = (text: string) => [...text].length
 
 /**
- * Rows under each other as aligned text. Where a table is wider than `width`, its columns stand in blocks below each other, each behind the columns that tell what a row
- * is. A column is never cut: where the first ones and another are wider than `width` by themselves, the block is as wide as that.
+ * Rows as aligned text. If a table is wider than `width`, its columns are split into blocks below each other, each with the leading columns
+ * that identify a row. A column is never cut: if the leading columns and another are wider than `width`, the block is as wide as they are.
  *
- * @param rows the first one decides how many columns there are
+ * @param rows the first one determines the number of columns
  */
 export function textTable(
   rows: readonly (readonly string[])[],
@@ -39,7 +39,7 @@ export function textTable(
   return blocksOf(widths, keys, width).map(block).join('\n\n')
 }
 
-/** The numbers of the columns of each block. */
+/** The indices of the columns of each block. */
 function blocksOf(widths: readonly number[], keys: number, width: number): number[][] {
   const first = widths.slice(0, keys).map((_, i) => i)
   const taken = (shown: readonly number[]) =>
@@ -54,10 +54,10 @@ function blocksOf(widths: readonly number[], keys: number, width: number): numbe
 }
 
 /**
- * Text in lines of at most `width` characters, broken between words. A word that is longer by itself, such as a path, keeps a line for itself, whole.
+ * Text in lines of at most `width` characters, broken between words. A longer word, such as a path, has a whole line.
  *
- * @param text lines are broken each by itself; their indentation stays
- * @param indent spaces before what goes on from a line above
+ * @param text lines are broken separately; their indentation is kept
+ * @param indent spaces before continued lines
  */
 export function wrapped(text: string, width: number, indent = 0): string {
   if (!Number.isFinite(width)) return text
@@ -71,7 +71,7 @@ function brokenLine(line: string, width: number, indent: number): string {
   if (lengthOf(line) <= width) return line
   const own = /^ */.exec(line)?.[0] ?? ''
   const lines: string[] = []
-  // Spaces within a line stay, so that columns of short texts keep their places.
+  // Spaces within a line are kept, so that columns of short texts stay aligned.
   for (const part of line.trimStart().match(/\S+\s*/g) ?? []) {
     const last = lines.at(-1)
     if (last !== undefined && lengthOf((last + part).trimEnd()) <= width)

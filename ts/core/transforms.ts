@@ -1,4 +1,4 @@
-/** Functions of functions: derivatives and compilation, and the care of what they make. */
+/** Functions of functions: derivatives, compilation, and memory. */
 export {
   type AuxOptions,
   grad,

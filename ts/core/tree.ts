@@ -4,7 +4,7 @@ import { callable, checkValue, isList, isPlainObject } from './options.js'
 import { Tensor } from './tensor.js'
 import { Variable } from './variable.js'
 
-/** What hangs on a tree. */
+/** A leaf of a tree. */
 export type Leaf = Tensor | Variable
 
 /** Tensors nested in arrays and records. */
@@ -22,7 +22,7 @@ export type MapTree<T, R> = T extends Leaf | number
 /** A tree of the same structure as `T` with a Tensor for every leaf. */
 export type Tensors<T> = MapTree<T, Tensor>
 
-/** Where a leaf hangs: names and indices from the root. */
+/** The path of a leaf: names and indices from the root. */
 export type TreePath = readonly (string | number)[]
 
 function show(path: TreePath): string {
@@ -33,12 +33,12 @@ function isRecord(node: unknown): node is Record<string, unknown> {
   return isPlainObject(node)
 }
 
-/** Levels that a tree may have. */
+/** Maximum depth of a tree. */
 const deepest = 500
 
 function refuseDepth(): never {
   throw new ArgumentError(
-    `a tree holds itself, or is nested deeper than ${deepest} levels; give tensors in arrays and plain objects, each inside of the next`,
+    `a tree contains itself, or is nested deeper than ${deepest} levels; give tensors in arrays and plain objects, each inside the next`,
   )
 }
 
@@ -51,8 +51,8 @@ function refuse(node: unknown, path: TreePath): never {
 /**
  * Calls `visit` on every leaf, in order, and builds the tree of its results.
  *
- * @param isLeaf what counts as a leaf; default Tensors and Variables. `undefined` and `null` stay as they are.
- * @throws {ArgumentError} where something else hangs on the tree, with its path
+ * @param isLeaf the test for leaves; default Tensors and Variables. `undefined` and `null` are kept.
+ * @throws {ArgumentError} for any other value in the tree, with its path
  */
 export function treeMap<T, R>(
   tree: T,
@@ -78,13 +78,13 @@ function isTensorOrVariable(node: unknown): boolean {
   return node instanceof Tensor || node instanceof Variable
 }
 
-/** What is left of a tree without its leaves; see {@link treeFlatten}. */
+/** A tree without its leaves; see {@link treeFlatten}. */
 export interface TreeStructure<T> {
-  /** A text that is equal for equal structures. */
+  /** Text that is equal for equal structures. */
   readonly key: string
   /** The number of leaves. */
   readonly size: number
-  /** The tree with other leaves, given in order. */
+  /** The tree with other leaves, in order. */
   unflatten<R>(leaves: readonly R[]): MapTree<T, R>
 }
 
@@ -97,7 +97,7 @@ function fill<R>(skeleton: Skeleton, leaves: readonly R[]): unknown {
   return Object.fromEntries(Object.entries(skeleton).map(([name, child]) => [name, fill(child, leaves)]))
 }
 
-/** The leaves of a tree, in order, and its structure, which does not hold on to them. */
+/** The leaves of a tree, in order, and its structure, which does not reference them. */
 export function treeFlatten<T>(
   tree: T,
   isLeaf: (node: unknown) => boolean = isTensorOrVariable,
@@ -126,7 +126,7 @@ export function treeLeaves(tree: unknown): Leaf[] {
   return treeFlatten(tree).leaves
 }
 
-/** The value of a leaf: of a Variable, the current one. */
+/** The value of a leaf; for a Variable, the current one. */
 export function leafValue(leaf: Leaf): Tensor {
   if (leaf instanceof Variable) return leaf.value
   if (leaf instanceof Tensor) return leaf

@@ -1,17 +1,17 @@
-/** Turns of the event loop, which work that ends at once must not keep from happening. */
+/** Turns of the event loop: synchronous work must not block it. */
 import { performance } from 'node:perf_hooks'
 
-/** Time that promises resolved at once may take of one turn, in milliseconds. */
+/** Maximum duration of one turn for promises that resolve at once, in milliseconds. */
 const turnLimit = 8
 
-/** When the present turn began, 0 before anything was done in it. */
+/** Start of the current turn, 0 before any work in it. */
 let turnStart = 0
 
 const endTurn = () => {
   turnStart = 0
 }
 
-/** Whether the present turn has lasted too long; begins one where none has. */
+/** Whether the current turn has lasted too long; starts the clock of a new turn. */
 function isOver(): boolean {
   if (turnStart !== 0) return performance.now() - turnStart > turnLimit
   turnStart = performance.now()
@@ -22,15 +22,15 @@ function isOver(): boolean {
 /** Bytes that are copied in one turn of the event loop: a few milliseconds, fresh pages included. */
 export const bytesPerTurn = 4 << 20
 
-/** Resolves in the next turn of the event loop, so that others get theirs in the midst of long work. */
+/** Resolves in the next turn of the event loop, so that other work can run in the middle of long work. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Work that yields wherever a turn of the event loop may end, every few milliseconds, and returns its result. */
+/** Work that yields every few milliseconds, where a turn of the event loop may end, and returns its result. */
 export type Work<T> = Generator<void, T>
 
-/** Does work without a break. */
+/** Does work without interruption. */
 export function atOnce<T>(work: Work<T>): T {
   for (;;) {
     const { done, value } = work.next()
@@ -38,7 +38,7 @@ export function atOnce<T>(work: Work<T>): T {
   }
 }
 
-/** Does work with a turn of the event loop wherever it yields; the first part is done before this returns. */
+/** Does work with a turn of the event loop at each yield; the first part is done before this returns. */
 export async function inTurns<T>(work: Work<T>): Promise<T> {
   for (;;) {
     const { done, value } = work.next()
@@ -47,15 +47,15 @@ export async function inTurns<T>(work: Work<T>): Promise<T> {
   }
 }
 
-/** Resolves in a later turn, and in one with time left: all that wait are called in the same turn. */
+/** Resolves in a later turn that has time left: all waiting callbacks run in the same turn. */
 async function laterTurn(): Promise<void> {
   do await nextTurn()
   while (isOver())
 }
 
 /**
- * A promise that is resolved, or resolves in a later turn of the event loop where loops of `await` have kept this one for
- * too long: timers, abort signals and other people's work come in between.
+ * A resolved promise, or one that resolves in a later turn of the event loop if loops of `await` have kept this turn too long: timers,
+ * abort signals and other callbacks run in between.
  */
 export function settled(): Promise<void> {
   return isOver() ? laterTurn() : Promise.resolve()

@@ -1,4 +1,4 @@
-/** Slots that hold the state of a program: weights, statistics, counters. */
+/** State of a program: weights, statistics, counters. */
 import { type Device, type DeviceRequest, deviceNumber, nameOfDevice } from './devices.js'
 import { type DType, type Shape, showShape, sizeOf, type TypedArray } from './dtype.js'
 import {
@@ -17,31 +17,31 @@ import { watch } from './registry.js'
 import { constant } from './scalars.js'
 import { evaluated, isTracing, recognizeVariables, Tensor } from './tensor.js'
 
-/** What a {@link Variable} can be told. */
+/** Options of a {@link Variable}. */
 export interface VariableOptions {
   /** Its name in messages and files, by convention a path such as `layers.2.kernel`; default `'variable'`. */
   name?: string
   /** Whether optimizers may change it; default true. */
   trainable?: boolean
-  /** Its device, until {@link Variable.to} moves it; default the device of its first value. */
+  /** Device of the Variable, until {@link Variable.to} moves it; by default the device of its first value. */
   device?: DeviceRequest
 }
 
 const checks: Checks<VariableOptions> = { name: text, trainable: flag, device: elsewhere() }
 
-// The error of whoever clones shows the text of the function.
+// structuredClone shows the text of the function in its error.
 const whyNoClone = () => 'a Variable has no values to clone until it is read: clone those, await v.data()'
 
 const substitutes = new Map<Variable, Tensor>()
 
 let moves = 0
 
-/** Number of moves of Variables so far. A compiled function is valid only for the devices at its trace. */
+/** Number of moves of Variables: a compiled function depends on the devices that its Variables had during tracing. */
 export function countMoves(): number {
   return moves
 }
 
-/** Runs `f` while Variables read as the given tensors, unless `f` assigns them. So derivatives see such reads. */
+/** Runs `f` while Variables read as the given tensors, unless `f` assigns them. Derivatives see these reads. */
 export function withValues<T>(values: ReadonlyMap<Variable, Tensor>, f: () => T): T {
   const before = new Map([...values.keys()].map((variable) => [variable, substitutes.get(variable)]))
   for (const [variable, value] of values) substitutes.set(variable, value)
@@ -56,14 +56,14 @@ export function withValues<T>(values: ReadonlyMap<Variable, Tensor>, f: () => T)
 }
 
 /**
- * A slot whose value may be replaced by one of the same shape and dtype. Reading gives the value of that moment; a later
- * assignment does not change tensors read before. Inside `jit`, reads and assignments become part of the compiled function.
+ * A slot whose value can be replaced by one of the same shape and dtype. Reading gives the current value; a later assignment does not
+ * change tensors that were read before. Inside `jit`, reads and assignments become part of the compiled function.
  *
  *     const counter = new Variable(zeros([]), { name: 'counter', trainable: false })
  *     counter.assign(counter.value.add(1))
  */
 export class Variable {
-  /** As that of tensors. @internal */
+  /** As for tensors. @internal */
   readonly uncloneable = whyNoClone
   /** Its name. */
   name: string
@@ -76,7 +76,7 @@ export class Variable {
   /** `before` is the number of assignments before the last move. */
   readonly #slot: { id: number; released: boolean; before: number }
 
-  /** Tells Variables by what only they have; see the same of Tensor. */
+  /** Recognizes Variables by a private member; see Tensor. */
   static [Symbol.hasInstance](value: unknown): value is Variable {
     return typeof value === 'object' && value !== null && #slot in value
   }
@@ -105,7 +105,7 @@ export class Variable {
     )
   }
 
-  /** Where it lives. */
+  /** Device of the Variable. */
   get device(): Device {
     return nameOfDevice(native.variableDevice(this.#id))
   }
@@ -120,7 +120,7 @@ export class Variable {
     return sizeOf(this.shape)
   }
 
-  /** The current value, as a new tensor of its own: disposing of it does not touch the Variable. */
+  /** The current value, as a separate tensor: disposing of it does not affect the Variable. */
   get value(): Tensor {
     const id = this.#id
     const substitute = substitutes.size === 0 ? undefined : substitutes.get(this)?.id
@@ -129,7 +129,7 @@ export class Variable {
     return Tensor.own(substitute, this.shape, this.dtype)
   }
 
-  /** How often it was assigned; what a failed run would have assigned does not count. */
+  /** Number of assignments; assignments of a failed run do not count. */
   get version(): number {
     return this.#slot.before + native.variableVersion(this.#id)
   }
@@ -137,8 +137,8 @@ export class Variable {
   /**
    * Replaces the value; a number fills all elements.
    *
-   * @throws {ShapeError} or {DTypeError} where the value's shape or dtype differs
-   * @throws {DeviceError} where the value is on another device; bring it: `x.to(variable.device)`
+   * @throws {ShapeError} or {DTypeError} if the value's shape or dtype differs
+   * @throws {DeviceError} if the value is on another device; copy it: `x.to(variable.device)`
    */
   assign(value: Tensor | number): void {
     const id = this.#id
@@ -170,12 +170,12 @@ export class Variable {
   }
 
   /**
-   * Moves the Variable to another device. Tensors read before do not move. Functions compiled by `jit` are traced again at their next call.
+   * Moves it to another device. Tensors that were read before stay on their device, and functions compiled by `jit` are traced again.
    *
    *     await w.to('reference')
    *
-   * @returns this Variable, after the copy is complete and the former memory is released
-   * @throws {DeviceError} (rejects) for a missing device, or without memory on it, before anything is changed
+   * @returns this Variable, when its value is on the device and the memory on the old one is released
+   * @throws {DeviceError} (rejects) for a missing device, or without enough memory on it; nothing has changed then
    */
   async to(device: DeviceRequest): Promise<this> {
     await Variable.move(`Variable "${this.name}": to`, [this], device)
@@ -240,7 +240,7 @@ export class Variable {
     return this.#slot.released
   }
 
-  /** Releases its memory. Doing it twice is fine; any other use afterward throws {@link DisposedError}. */
+  /** Releases its memory. A second call is allowed; any other use afterward throws {@link DisposedError}. */
   dispose(): void {
     release(this.#slot)
   }

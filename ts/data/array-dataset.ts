@@ -37,26 +37,26 @@ export type { ArrayInput } from './targets.js'
 
 /** Options of {@link ArrayDataset}. */
 export interface ArrayDatasetOptions extends OrderOptions {
-  /** Shape of one input, for flat typed arrays. Default: that of `x` without its first axis. */
+  /** Shape of one input, for flat typed arrays. Default: the shape of `x` without its first axis. */
   inputShape?: Shape | undefined
   /**
-   * Whether `y` holds class labels (whole numbers, kept as int32 of shape [n], or [n, ...] where samples have several). Default: true for
+   * Whether `y` holds class labels (whole numbers, stored as int32 of shape [n], or [n, ...] for several per sample). Default: true for
    * integer dtypes and for a plain list of whole numbers, false for floats.
    */
   labels?: boolean | undefined
-  /** A label, such as -100 or 255, of samples that count for nothing; a model leaves them out with `lossOptions: { ignoreIndex }`. */
+  /** A label, such as -100 or 255, of samples to ignore; a model leaves them out with `lossOptions: { ignoreIndex }`. */
   ignoreIndex?: number | undefined
   /** Number of classes. Default, for labels: the largest label + 1. */
   classes?: number | undefined
-  /** A batch is `x * scale + offset` in `dtype`: bytes stay bytes until they are used. Default 1. */
+  /** A batch is `x * scale + offset` in `dtype`: bytes stay bytes until a batch is made. Default 1. */
   scale?: number | undefined
   /** Default 0. */
   offset?: number | undefined
   /** Dtype of batches, and of data given as plain numbers. Default 'float32'. */
   dtype?: FloatDType | undefined
   /**
-   * Device of the samples and batches. Default: the device of `x` if it is a tensor, else of `y`; for arrays the default device. For a model on another
-   * device, batches are copied one by one.
+   * Device of the samples and the batches. Default: the device of `x` if it is a tensor, otherwise of `y`, and the default device for
+   * arrays. A model on another device gets copies of the batches, one by one.
    */
   device?: DeviceRequest | undefined
 }
@@ -73,10 +73,10 @@ const checks: Checks<ArrayDatasetOptions> = {
   device: elsewhere(),
 }
 
-/** Share of samples that validate. */
+/** Share of samples for validation. */
 export const shareCheck = between(0, 1, 'high')
 
-/** Where the samples lie: natively, all of them, not yet scaled. */
+/** The samples: stored natively, all of them, not yet scaled. */
 export interface ArraySource {
   /** `[n, ...inputShape]`, of any dtype. */
   readonly x: Tensor
@@ -88,7 +88,7 @@ export interface ArraySource {
 
 interface Held {
   readonly source: ArraySource
-  /** Labels on the host, flat, to check. */
+  /** Labels in JavaScript, flat, to check. */
   readonly labels: Int32Array | undefined
   readonly classes: number | undefined
   readonly ignoreIndex: number | undefined
@@ -104,18 +104,18 @@ interface Part {
 }
 
 /**
- * Samples in memory, kept natively. A batch is a gather: no copy passes through JavaScript, and several datasets (training,
- * validation) share one source.
+ * Samples in memory, stored natively. A batch is a gather: no copy passes through JavaScript, and several datasets (training, validation)
+ * share one source.
  *
  *     const data = new ArrayDataset(images, labels, { batchSize: 64, shuffle: true, seed: 1 })
  *     const [train, validation] = data.split(0.2)
  *     for await (using batch of train) console.log(batch.x.shape)
  *
- * @throws ShapeError for lengths that differ; DataError for no samples or for labels that are not classes, with the index
+ * @throws ShapeError for different lengths; DataError for no samples or for invalid labels, with the index
  */
 export class ArrayDataset implements Dataset {
   readonly batchSize: number
-  /** Whether each epoch has an order of its own. */
+  /** Whether each epoch is shuffled. */
   readonly shuffle: boolean
   readonly seed: number
   /** The samples of the source that are in this dataset, in order. */
@@ -123,7 +123,7 @@ export class ArrayDataset implements Dataset {
   readonly #held: Held
   #passes = 0
 
-  /** @param part some rows of a source that is there already, for `subset` */
+  /** @param part some rows of an existing source, for `subset` */
   constructor(x: ArrayInput, y: ArrayInput, options: ArrayDatasetOptions = {}, part?: Part) {
     const given = checkOptions('ArrayDataset', options, checks)
     this.batchSize = given.batchSize ?? 32
@@ -133,7 +133,10 @@ export class ArrayDataset implements Dataset {
     this.indices = part?.rows ?? upTo(this.#held.source.x.shape[0] as number)
   }
 
-  /** Like the constructor, but many samples are read in pieces, so that the event loop goes on in between; nobody may change them meanwhile. @internal */
+  /**
+   * Like the constructor, but large arrays are read in chunks, so the event loop is not blocked; do not change them until the promise has
+   * resolved. @internal
+   */
   static async inTurns(
     x: ArrayInput,
     y: ArrayInput,
@@ -195,17 +198,17 @@ export class ArrayDataset implements Dataset {
     return atOnce(this.ordering(epoch))
   }
 
-  /** {@link ArrayDataset.epochIndices} as work that may take turns. @internal */
+  /** {@link ArrayDataset.epochIndices} as work that may take several turns. @internal */
   *ordering(epoch: number): Work<Int32Array> {
     checkValue('epochIndices: epoch', epoch, epochNumber)
     return this.shuffle ? yield* shuffledRows(this.indices, this.seed, epoch) : this.indices
   }
 
-  /** A dataset of some of these samples, given by their places in this one; it shares the source. */
+  /** A dataset of some of these samples, given by their indices; it shares the source. */
   subset(places: ArrayLike<number>, options: OrderOptions = {}): ArrayDataset {
     const given = checkOptions('subset', options, orderChecks)
     if (!isList(places) && !isTypedArray(places)) {
-      throw new ArgumentError(`subset: given ${describe(places)}, expected an array of places`)
+      throw new ArgumentError(`subset: given ${describe(places)}, expected an array of indices`)
     }
     const { indices } = this
     const rows = withRoom(4 * places.length, () => new Int32Array(places.length))
@@ -223,22 +226,22 @@ export class ArrayDataset implements Dataset {
   }
 
   /**
-   * Splits at random into training and validation data. The validation data have the same order in every epoch; without `shuffle` the training
-   * data have that of this dataset.
+   * Splits at random into training and validation data. The validation data have the same order in every epoch; without `shuffle` the
+   * training data keep the order of this dataset.
    *
-   * @param share of the samples that validate, in [0, 1): n - floor(n * (1 - share)) of them
-   * @param seed decides which; default that of the dataset
+   * @param share of the samples for validation, in [0, 1): n - floor(n * (1 - share)) samples
+   * @param seed of the split; default the seed of the dataset
    */
   split(share: number, seed: number = this.seed): [train: ArrayDataset, validation: ArrayDataset] {
     return atOnce(this.splitting(share, seed))
   }
 
-  /** {@link ArrayDataset.split} as work that may take turns. @internal */
+  /** {@link ArrayDataset.split} as work that may take several turns. @internal */
   *splitting(share: number, seed: number = this.seed): Work<[train: ArrayDataset, validation: ArrayDataset]> {
     checkValue('split: share', share, shareCheck)
     checkValue('split: seed', seed, whole(0))
     const order = yield* new HostRandom(seed).permuting(this.samples)
-    // The small term takes back the rounding of 1 - share: floor(100 * (1 - 0.2)) is 80, not 79.
+    // The small term compensates the rounding of 1 - share: floor(100 * (1 - 0.2)) is 80, not 79.
     const kept = Math.floor(this.samples * (1 - share) + 1e-9)
     const train = this.shuffle ? order.slice(0, kept) : yield* inOrder(order, kept)
     const rows = yield* rowsAt(this.indices, train)
@@ -253,9 +256,9 @@ export class ArrayDataset implements Dataset {
   }
 
   /**
-   * Checks once that all inputs (and targets that are floats) of the source are finite, off the JavaScript thread.
+   * Checks once that all inputs (and float targets) of the source are finite, off the JavaScript thread.
    *
-   * @throws DataError (rejects) naming the first sample that is not
+   * @throws DataError (rejects) naming the first sample with another value
    */
   checkFinite(): Promise<void> {
     const held = this.#held
@@ -265,10 +268,10 @@ export class ArrayDataset implements Dataset {
   }
 
   /**
-   * Checks that all labels lie below a number of classes.
+   * Checks that all labels are below a number of classes.
    *
-   * @param ignoreIndex a label that is fine although it is no class
-   * @throws DataError naming the first sample of this dataset whose label does not
+   * @param ignoreIndex a valid label that is not a class
+   * @throws DataError naming the first sample of this dataset with an invalid label
    */
   checkClasses(classes: number, ignoreIndex?: number): void {
     checkValue('checkClasses: classes', classes, whole(1))
@@ -312,8 +315,8 @@ export class ArrayDataset implements Dataset {
   }
 
   /**
-   * Releases the source, which datasets made by `subset` and `split` share. Doing it twice is fine; any other use of the samples
-   * afterward throws {@link DisposedError}, a `fit` that is under way rejects with it.
+   * Releases the source, which datasets made by `subset` and `split` share. A second call is allowed; any other use of the samples
+   * afterward throws {@link DisposedError}, and a running `fit` rejects with it.
    */
   dispose(): void {
     this.#held.source.x.dispose()
@@ -343,7 +346,7 @@ function upTo(n: number): Int32Array {
   return places
 }
 
-/** The first `count` places of an order of all, in rising order. A mark for each is quicker than sorting. */
+/** The first `count` indices of a permutation, in ascending order. Marking each is faster than sorting. */
 function* inOrder(order: Int32Array, count: number): Work<Int32Array> {
   const isIn = new Uint8Array(order.length)
   for (let i = 0; i < count; i++) {
@@ -368,7 +371,7 @@ function* holding(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetO
   return { source: { x, y, scale, offset }, labels, classes, ignoreIndex, dtype, checked: undefined }
 }
 
-/** The largest label but the one to leave out; 0 where there is none. */
+/** The largest label except the one to ignore; 0 if there is none. */
 function* largestLabel(labels: Int32Array, ignoreIndex: number | undefined): Work<number> {
   let most = 0
   for (let i = 0; i < labels.length; i++) {
@@ -379,7 +382,10 @@ function* largestLabel(labels: Int32Array, ignoreIndex: number | undefined): Wor
   return most
 }
 
-/** Samples `[n, ...inputShape]` as a tensor of their own; plain numbers become `dtype`, other data keep theirs. @param device as {@link readingTensor} has it */
+/**
+ * Samples `[n, ...inputShape]` as a separate tensor; plain numbers become `dtype`, other data keep their dtype. @param device as for {@link
+ * readingTensor}
+ */
 export function* readingInputs(
   given: ArrayInput,
   dtype: FloatDType,
@@ -402,12 +408,12 @@ export function* readingInputs(
 
 async function rejectNonFinite(what: string, values: Tensor): Promise<void> {
   if (!isFloat(values.dtype)) return
-  // What is made on the way would keep the values: a node that was not computed holds its history.
+  // Inside tidy: a lazy intermediate would keep the values in its history.
   using found = tidy(() => {
     const rows = finite(values)
       .reshape([values.shape[0] as number, -1])
       .all(1)
-    // The first row that has a false: rows as numbers, smallest first.
+    // The index of the first row with a false: rows as numbers, smallest first.
     return stack([rows.all().cast('int32'), rows.cast('float32').argMin(0).cast('int32')])
   })
   const [fine, index] = await found.data()

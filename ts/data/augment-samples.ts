@@ -1,6 +1,6 @@
 /**
- * Changes of images by numbers that are given for each sample: what augmentation does once its random numbers are drawn. Images are
- * `[batch, ..., height, width]`, such as `[batch, channels, height, width]`; results are lazy, and differentiable in the images.
+ * Changes of images by given numbers per sample: augmentation after its random numbers are drawn. Images are `[batch, ..., height, width]`,
+ * such as `[batch, channels, height, width]`; results are lazy, and differentiable in the images.
  */
 
 import { literal } from '../core/create.js'
@@ -28,11 +28,11 @@ export type ImageAxis = 'horizontal' | 'vertical'
 
 /** Options of {@link cropImages}. */
 export interface CropOptions {
-  /** Height and width of the result. Default: those of x. */
+  /** Height and width of the result. Default: the size of x. */
   size?: readonly [number, number]
-  /** Pixels that are added on each side before the cut. Default 0. */
+  /** Padding on each side before cropping, in pixels. Default 0. */
   padding?: number
-  /** What they are: `fill`, the image mirrored without its edge, or the edge itself. Default 'constant'. */
+  /** Kind of padding: `fill`, the image mirrored without its edge, or the edge itself. Default 'constant'. */
   mode?: PadMode
   /** Default 0. */
   fill?: number
@@ -40,7 +40,7 @@ export interface CropOptions {
 
 /** Options of {@link shiftImages}. */
 export interface ShiftOptions {
-  /** What comes in at the sides. Default 0. */
+  /** Value of pixels from outside the image. Default 0. */
   fill?: number
 }
 
@@ -48,7 +48,7 @@ export interface ShiftOptions {
 export interface CutoutOptions {
   /** Height and width of the square, in pixels. */
   size: number
-  /** What stands in it. Default 0. */
+  /** Value inside the square. Default 0. */
   fill?: number
 }
 
@@ -82,7 +82,7 @@ export function extentsOf(what: string, x: Tensor): Extents {
   return { batch: shape[0] as number, height, width }
 }
 
-/** Numbers given for each sample, as int32 of the shape that is expected. */
+/** Numbers per sample, as int32 of the expected shape. */
 function perSample(what: string, name: string, given: Tensor, shape: Shape): Tensor {
   idOf(`${what}: ${name}`, given)
   if (isFloat(given.dtype)) {
@@ -99,7 +99,7 @@ function perSample(what: string, name: string, given: Tensor, shape: Shape): Ten
 /** Column c of `[batch, 2]`, as `[batch, 1]`. */
 const column = (pairs: Tensor, c: 0 | 1) => slice(pairs, [0, c], [null, c + 1])
 
-/** `[batch, n]` to the shape of x with its n along an axis, 1 elsewhere but for the batch. */
+/** `[batch, n]` reshaped for x: n along an axis, 1 elsewhere except the batch. */
 function alongAxis(values: Tensor, x: Tensor, axis: -1 | -2): Tensor {
   const shape: number[] = x.shape.map(() => 1)
   shape[0] = values.shape[0] as number
@@ -107,13 +107,13 @@ function alongAxis(values: Tensor, x: Tensor, axis: -1 | -2): Tensor {
   return reshape(values, shape)
 }
 
-/** The places 0 .. n - 1, `[1, n]`. */
+/** The indices 0 .. n - 1, `[1, n]`. */
 const places = (n: number) => indexAlong([1, n], 1)
 
 /**
- * Mirrors the samples that are chosen.
+ * Mirrors selected samples.
  *
- * @param flips `[batch]`, not 0 where a sample is mirrored
+ * @param flips `[batch]`, not 0 for mirrored samples
  * @param axis 'horizontal' exchanges left and right, 'vertical' above and below
  * @throws {ShapeError} for other shapes; {DTypeError} for flips of floats
  */
@@ -125,7 +125,7 @@ export function flipImages(x: Tensor, flips: Tensor, axis: ImageAxis = 'horizont
   return where(mask, flip(x, [axis === 'horizontal' ? -1 : -2]), x)
 }
 
-/** Where a row or column of the result comes from, int32 `[batch, n]`, and whether it is inside of the image. */
+/** Source index of each row or column of the result, int32 `[batch, n]`, and whether it is inside the image. */
 function comesFrom(at: Tensor, extent: number, mode: PadMode): { from: Tensor; inside: Tensor | undefined } {
   const last = extent - 1
   if (mode === 'constant') {
@@ -133,7 +133,7 @@ function comesFrom(at: Tensor, extent: number, mode: PadMode): { from: Tensor; i
     return { from: clip(at, 0, last), inside }
   }
   if (mode === 'replicate') return { from: clip(at, 0, last), inside: undefined }
-  // What lies beyond the last is as far before it.
+  // An index beyond the last is mirrored at the last.
   const before = abs(at)
   return { from: clip(abs(before.neg().add(last)).neg().add(last), 0, last), inside: undefined }
 }
@@ -155,9 +155,9 @@ function pixelsAt(x: Tensor, rows: Tensor, columns: Tensor, mode: PadMode, fill:
 }
 
 /**
- * A part of each image, which may be padded first.
+ * A crop of each image, after optional padding.
  *
- * @param offsets integers `[batch, 2]`: row and column, in the padded image, at which the part begins
+ * @param offsets integers `[batch, 2]`: row and column, in the padded image, at which the crop begins
  * @throws {ShapeError} for other shapes, and for a reflection wider than the image; {DTypeError} for offsets of floats
  */
 export function cropImages(x: Tensor, offsets: Tensor, options: CropOptions = {}): Tensor {
@@ -171,7 +171,7 @@ export function cropImages(x: Tensor, offsets: Tensor, options: CropOptions = {}
   return pixelsAt(x, rows, columns, mode, fill)
 }
 
-/** @throws {ShapeError} where a reflection is wider than the image */
+/** @throws {ShapeError} for a reflection wider than the image */
 export function checkPadding(what: string, x: Tensor, { padding = 0, mode }: CropOptions): void {
   const { height, width } = extentsOf(what, x)
   if (mode !== 'reflect' || padding < Math.min(height, width)) return
@@ -181,7 +181,7 @@ export function checkPadding(what: string, x: Tensor, { padding = 0, mode }: Cro
 }
 
 /**
- * Moves each image; what is moved out is lost.
+ * Shifts each image; pixels beyond the border are lost.
  *
  * @param shifts integers `[batch, 2]`: pixels down and to the right
  * @throws {ShapeError} for other shapes; {DTypeError} for shifts of floats
@@ -195,7 +195,7 @@ export function shiftImages(x: Tensor, shifts: Tensor, options: ShiftOptions = {
 }
 
 /**
- * Covers a square of each image, cut at the border, in all channels (DeVries and Taylor 2017).
+ * Covers a square of each image, clipped at the border, in all channels (DeVries and Taylor 2017).
  *
  * @param centers integers `[batch, 2]`: row and column; the square begins floor(size / 2) before it
  * @throws {ShapeError} for other shapes; {DTypeError} for centers of floats
@@ -215,9 +215,9 @@ export function cutoutImages(x: Tensor, centers: Tensor, options: CutoutOptions)
 }
 
 /**
- * Turns each image by quarters of a circle, counterclockwise.
+ * Rotates each image by multiples of 90 degrees, counterclockwise.
  *
- * @param turns integers `[batch]`; 1 is a quarter, -1 a quarter clockwise
+ * @param turns integers `[batch]`; 1 is 90 degrees, -1 is 90 degrees clockwise
  * @throws {ShapeError} for images that are not square; {DTypeError} for turns of floats
  */
 export function turnImages(x: Tensor, turns: Tensor): Tensor {
@@ -237,7 +237,7 @@ export function turnImages(x: Tensor, turns: Tensor): Tensor {
   return where(quarter.equal(0), x, where(quarter.equal(2), twice, odd))
 }
 
-/** One number for all channels, or one for each. */
+/** One number for all channels, or one per channel. */
 export type PerChannel = number | readonly number[] | Tensor
 
 /**
@@ -245,7 +245,8 @@ export type PerChannel = number | readonly number[] | Tensor
  *
  * @param mean a number, or `[channels]`
  * @param std likewise, above 0
- * @throws {ShapeError} where there is not one for each channel; {ArgumentError} for numbers that are not finite, or a std of 0 or less
+ * @throws {ShapeError} unless there is one number, or one per channel; {ArgumentError} for numbers that are not finite, or a std of 0 or
+ *   less
  */
 export function normalizeImages(x: Tensor, mean: PerChannel, std: PerChannel): Tensor {
   extentsOf('normalizeImages', x)
@@ -255,7 +256,7 @@ export function normalizeImages(x: Tensor, mean: PerChannel, std: PerChannel): T
   return x.sub(channelwise('mean', x, mean)).div(channelwise('std', x, std))
 }
 
-/** A statistic in the shape of x, 1 but for axis 1. */
+/** A statistic in the shape of x, 1 except on axis 1. */
 function channelwise(name: 'mean' | 'std', x: Tensor, given: PerChannel): Tensor | number {
   const what = `normalizeImages: ${name}`
   if (typeof given === 'number') return checkStatistic(what, name, given)
@@ -281,10 +282,10 @@ function checkStatistic(what: string, name: 'mean' | 'std', value: number): numb
 }
 
 /**
- * Each sample mixed with another one: x share + x[partners] (1 - share).
+ * Each sample mixed with another: x share + x[partners] (1 - share).
  *
  * @param x floats `[batch, ...]`
- * @param partners integers `[batch]`: the places of the others
+ * @param partners integers `[batch]`: the indices of the others
  * @param shares floats `[batch]`, of the dtype of x
  * @throws {ShapeError} for other shapes; {DTypeError} for an x of integers or partners of floats
  */

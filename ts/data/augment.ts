@@ -1,6 +1,6 @@
 /**
- * Augmentation: training batches changed at random, by numbers drawn for each sample from a key. The same key gives the same batch. An
- * augmentation is a function of a batch and a key; it makes lazy tensors, so it works before a step as well as inside of one.
+ * Augmentation: random changes of training batches, by random numbers per sample drawn from a key. The same key gives the same batch. An
+ * augmentation is a function of a batch and a key; it returns lazy tensors, so it works before a step as well as inside one.
  */
 
 import { isFloat, type Shape } from '../core/dtype.js'
@@ -44,10 +44,10 @@ import {
 } from './augment-samples.js'
 import type { Batch } from './loader.js'
 
-/** Changes a batch by random numbers from a key. Leaves the batch itself alone; entries that it does not know pass through. */
+/** Changes a batch by random numbers from a key. The batch itself does not change; unknown entries pass through. */
 export type Augmentation = (batch: Batch, key: Tensor) => Batch
 
-/** An augmentation of the inputs alone. */
+/** An augmentation of only the inputs. */
 const ofInputs =
   (change: (x: Tensor, key: Tensor) => Tensor): Augmentation =>
   (batch, key) => {
@@ -56,9 +56,9 @@ const ofInputs =
   }
 
 /**
- * The tensors of a batch, without what frees it.
+ * The tensors of a batch, without its dispose function.
  *
- * @throws {ArgumentError} for what is no batch
+ * @throws {ArgumentError} unless given a batch
  */
 function entriesOf(batch: Batch): Batch {
   checkBatch('augmentation', batch)
@@ -67,7 +67,7 @@ function entriesOf(batch: Batch): Batch {
 }
 
 /**
- * Augmentations one after the other, each with a key of its own.
+ * Applies augmentations in sequence, each with its own key.
  *
  *     const change = augment([horizontalFlip(), randomCrop({ padding: 4 }), cutout({ size: 8 })])
  *     const batches = augmented(train, change, { seed: 1 })
@@ -95,7 +95,7 @@ export function augment(steps: readonly Augmentation[]): Augmentation {
   }
 }
 
-/** @throws {ArgumentError} for what is no batch */
+/** @throws {ArgumentError} unless given a batch */
 export function checkBatch(what: string, batch: Batch): void {
   if (batch?.x instanceof Tensor && batch.y instanceof Tensor) return
   throw new ArgumentError(`${what}: given ${describe(batch)}, expected a batch { x, y } of tensors`)
@@ -103,7 +103,7 @@ export function checkBatch(what: string, batch: Batch): void {
 
 /** Options of {@link horizontalFlip} and {@link verticalFlip}. */
 export interface FlipOptions {
-  /** Probability that a sample is mirrored, in [0, 1]. Default 0.5. */
+  /** Probability of mirroring a sample, in [0, 1]. Default 0.5. */
   probability?: number
 }
 
@@ -114,12 +114,12 @@ function flipping(what: string, axis: ImageAxis, options: FlipOptions): Augmenta
   return ofInputs((x, key) => flipImages(x, bernoulli(key, [extentsOf(what, x).batch], probability), axis))
 }
 
-/** Exchanges left and right in some of the images. */
+/** Mirrors some of the images horizontally. */
 export function horizontalFlip(options: FlipOptions = {}): Augmentation {
   return flipping('horizontalFlip', 'horizontal', options)
 }
 
-/** Exchanges above and below in some of the images. */
+/** Mirrors some of the images vertically. */
 export function verticalFlip(options: FlipOptions = {}): Augmentation {
   return flipping('verticalFlip', 'vertical', options)
 }
@@ -128,14 +128,14 @@ export function verticalFlip(options: FlipOptions = {}): Augmentation {
 function integers(key: Tensor, batch: number, below: readonly number[]): Tensor {
   const columns = splitKey(key, below.length).map((own, c) => {
     const n = below[c] as number
-    // A float just below 1 times n may round to n.
+    // A float just below 1, times n, may round to n.
     return cast(minimum(floor(mul(uniform(own, [batch]), n)), n - 1), 'int32')
   })
   return stack(columns, 1)
 }
 
 /**
- * A part of each image at a random place, all places alike, after padding: with `padding: 4` and the size of the image, the usual shift of
+ * A crop of each image at a uniformly random position, after padding: with `padding: 4` and the size of the image, the usual shift for
  * CIFAR-10.
  */
 export function randomCrop(options: CropOptions = {}): Augmentation {
@@ -156,9 +156,9 @@ export function randomCrop(options: CropOptions = {}): Augmentation {
 
 /** Options of {@link randomShift}. */
 export interface RandomShiftOptions {
-  /** Most pixels, up or down and left or right: one number, or `[vertical, horizontal]`. */
+  /** Maximum shift in pixels, up or down and left or right: one number, or `[vertical, horizontal]`. */
   most: number | readonly [number, number]
-  /** What comes in at the sides. Default 0. */
+  /** Value of pixels from outside the image. Default 0. */
   fill?: number
 }
 
@@ -171,7 +171,7 @@ const mostCheck: Check<number | readonly [number, number]> = {
 }
 const randomShiftChecks: Checks<RandomShiftOptions> = { most: required(mostCheck), fill: finite }
 
-/** Moves each image by whole pixels, all distances up to `most` alike. */
+/** Shifts each image by whole pixels, uniformly up to `most`. */
 export function randomShift(options: RandomShiftOptions): Augmentation {
   const { most, fill = 0 } = checkOptions('randomShift', options, randomShiftChecks)
   const [down, right] = typeof most === 'number' ? [most, most] : [...most]
@@ -193,13 +193,13 @@ export function randomShift(options: RandomShiftOptions): Augmentation {
 
 /** Options of {@link cutout}. */
 export interface RandomCutoutOptions extends CutoutOptions {
-  /** Squares in each image. Default 1. */
+  /** Number of squares per image. Default 1. */
   holes?: number
 }
 
 const randomCutoutChecks: Checks<RandomCutoutOptions> = { ...cutoutChecks, holes: whole(1, 1000) }
 
-/** Covers squares of each image whose centers are pixels of it, all alike (DeVries and Taylor 2017). */
+/** Covers squares of each image with uniformly random centers inside the image (DeVries and Taylor 2017). */
 export function cutout(options: RandomCutoutOptions): Augmentation {
   const { holes = 1, ...square } = checkOptions('cutout', options, randomCutoutChecks)
   return ofInputs((x, key) => {
@@ -232,9 +232,9 @@ function floatOf(what: string, x: Tensor): 'float32' | 'float64' {
 
 /** Options of {@link normalization}. */
 export interface NormalizationOptions {
-  /** Of all channels, or of each. */
+  /** One for all channels, or one per channel. */
   mean: PerChannel
-  /** Likewise, above 0. */
+  /** Likewise, greater than 0. */
   std: PerChannel
 }
 
@@ -243,13 +243,13 @@ const normalizationChecks: Checks<NormalizationOptions> = {
   std: required(elsewhere<PerChannel>()),
 }
 
-/** (x - mean) / std by channel, see {@link normalizeImages}: nothing random, a step among others. */
+/** (x - mean) / std by channel, see {@link normalizeImages}: not random, one step of a sequence. */
 export function normalization(options: NormalizationOptions): Augmentation {
   const { mean, std } = checkOptions('normalization', options, normalizationChecks)
   return ofInputs((x) => normalizeImages(x, mean, std))
 }
 
-/** Turns each image, which must be square, by 0 to 3 quarters of a circle, all alike. */
+/** Rotates each image, which must be square, by a uniformly random multiple of 90 degrees. */
 export function quarterTurns(): Augmentation {
   return ofInputs((x, key) => {
     const { batch } = extentsOf('quarterTurns', x)
@@ -259,9 +259,9 @@ export function quarterTurns(): Augmentation {
 
 /** Options of {@link mixup}. */
 export interface MixupOptions {
-  /** Shares are drawn from Beta(alpha, alpha): small values hardly mix, 1 gives all shares alike. Default 0.2. */
+  /** Shares are drawn from Beta(alpha, alpha): for small values most samples hardly mix; 1 is uniform. Default 0.2. */
   alpha?: number
-  /** Number of classes, where targets are labels; they become rows of probabilities. */
+  /** Number of classes, if targets are labels; they become rows of probabilities. */
   classes?: number
 }
 
@@ -270,7 +270,7 @@ const mixupChecks: Checks<MixupOptions> = { alpha: above(0), classes: whole(1) }
 /**
  * Mixes each sample, and its target, with another one of the batch (Zhang et al. 2018). Class labels become rows of probabilities.
  *
- * @throws {ArgumentError} (when it is applied) for labels without `classes`
+ * @throws {ArgumentError} (when applied) for labels without `classes`
  */
 export function mixup(options: MixupOptions = {}): Augmentation {
   const { alpha = 0.2, classes } = checkOptions('mixup', options, mixupChecks)
@@ -303,8 +303,8 @@ function targetRows(y: Tensor, classes: number | undefined, dtype: 'float32' | '
 
 /**
  * Numbers from Beta(alpha, alpha), exactly and without rejection. With a = alpha + 1, B = (1 + sqrt(1 - U^(2 / (2a - 1))) cos 2 pi V) / 2
- * has the law Beta(a, a) (Ulrich 1984; Devroye 1986, IX.3); and gamma variables of shape alpha are those of shape alpha + 1 times
- * U^(1 / alpha). Their quotient is taken in logarithms, in float64: for small alpha they lie near 0 and 1.
+ * has the distribution Beta(a, a) (Ulrich 1984; Devroye 1986, IX.3). Gamma variables of shape alpha are gamma variables of shape alpha + 1
+ * times U^(1 / alpha). Their quotient is computed in logarithms, in float64: for small alpha the shares are near 0 and 1.
  */
 function betaShares(key: Tensor, shape: Shape, alpha: number, dtype: 'float32' | 'float64'): Tensor {
   const [first, second, third, fourth] = splitKey(key, 4).map((own) =>

@@ -1,4 +1,4 @@
-/** A source of batches that are changed as they come. */
+/** A source of augmented batches. */
 
 import { tidy } from '../core/memory.js'
 import { type Checks, callable, checkOptions, checkValue, whole } from '../core/options.js'
@@ -10,22 +10,23 @@ import { type Batch, type BatchSource, checkSource, type Dataset, passOf } from 
 
 /** Options of {@link augmented}. */
 export interface AugmentedOptions {
-  /** Decides the random numbers, with the number of the pass and that of the batch in it. Default 0. */
+  /** Seed of the random numbers, together with the index of the pass and of the batch. Default 0. */
   seed?: number
 }
 
 const checks: Checks<AugmentedOptions> = { seed: whole(0) }
 
 /**
- * The batches of a source, changed by an augmentation with other random numbers in every pass: data to train on. Validate and test on data
- * that are not augmented.
+ * The batches of a source, changed by an augmentation with different random numbers in every pass: training data. Validate and test on data
+ * without augmentation.
  *
  *     const batches = augmented(train, augment([horizontalFlip(), randomCrop({ padding: 4 })]), { seed: 1 })
  *     await model.fitDataset(batches, { epochs: 10, validation })
  *
- * What is drawn depends on the seed, the pass and the place of the batch alone. The batches are lazy: they are computed natively, in one plan.
+ * The random numbers depend only on the seed, the pass and the index of the batch. The batches are lazy: they are computed natively, in one
+ * plan.
  *
- * @throws {ArgumentError} for a source that cannot be gone through, or an augmentation that is no function
+ * @throws {ArgumentError} for a source that is not iterable, or an augmentation that is not a function
  */
 export function augmented(data: Dataset, change: Augmentation, options?: AugmentedOptions): Dataset
 export function augmented(

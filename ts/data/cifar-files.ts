@@ -1,4 +1,4 @@
-/** The files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009), in the binary version and in that for Python, unpacked or in their archives. */
+/** The files of CIFAR-10 and CIFAR-100 (Krizhevsky 2009), in the binary and the Python version, unpacked or in their archives. */
 
 import { stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
@@ -18,7 +18,7 @@ import {
   unzippedPieces,
 } from './source-files.js'
 
-/** Bytes of an image: 32 x 32 reds, as many greens, as many blues. */
+/** Bytes of an image: 32 x 32 red values, then green, then blue. */
 const pixels = 3 * 32 * 32
 
 /** One version of a data set: its files, in order, training first. */
@@ -99,7 +99,7 @@ export const hundredClasses: CifarSet = {
   ],
 }
 
-/** Images of one half, with each of their labels. */
+/** Images of one part, with each of their labels. */
 export interface CifarHalf {
   /** Bytes `[n, 3, 32, 32]`: red, green, blue. */
   readonly images: Uint8Array
@@ -107,7 +107,7 @@ export interface CifarHalf {
   readonly labels: readonly Uint8Array[]
 }
 
-/** What was read. */
+/** Contents of a set. */
 export interface CifarArrays {
   readonly train: CifarHalf
   readonly test: CifarHalf
@@ -115,17 +115,16 @@ export interface CifarArrays {
   readonly source: string
 }
 
-/** Most bytes of one file: the largest published one has 155 million. */
+/** Maximum number of bytes of one file: the largest published one has 155 million. */
 const mostBytes = 2 ** 28
-/** Images of the published sets, for training and for tests. */
+/** Number of published images, for training and for tests. */
 const published = [50_000, 10_000]
 
 /**
- * Reads a set: from an archive, or from the folder of unpacked files. Where both are there, from the folder.
+ * Reads a set from an archive, or from the folder of unpacked files. If both exist, the folder is used.
  *
- * @param root folder to look in, or the path of an archive
- * @throws IOError where nothing is found, saying where it was looked and how to get the files; DataError for files that are not what they
- *   should be
+ * @param root folder to search, or the path of an archive
+ * @throws IOError if nothing is found, with the searched paths and how to get the files; DataError for invalid files
  */
 export async function readCifarSet(
   set: CifarSet,
@@ -156,7 +155,7 @@ export async function readCifarSet(
 interface Found {
   readonly path: string
   readonly version: Version
-  /** Of each file by its name, where they are unpacked. */
+  /** Path of each file by its name, if they are unpacked. */
   readonly paths: Readonly<Record<string, string>> | undefined
 }
 
@@ -185,7 +184,7 @@ async function find(set: CifarSet, root: string | undefined): Promise<Found> {
     : { path: archive, version, paths: undefined }
 }
 
-/** Contents of files by name, and the MD5 of the archive that they come from. */
+/** Contents of files by name, and the MD5 of their archive. */
 interface Files {
   readonly contents: Map<string, Uint8Array>
   readonly md5?: string
@@ -209,18 +208,18 @@ async function fromArchive(path: string, version: Version): Promise<Files> {
   })
   const missing = [...wanted].filter((name) => !contents.has(name))
   if (missing.length > 0) {
-    throw new DataError(`${path} has no ${missing.join(', ')}; it is another archive: fetch it again`)
+    throw new DataError(`${path} has no ${missing.join(', ')}, so it is another archive; fetch it again`)
   }
   return { contents, md5: md5() }
 }
 
-/** Images of a binary file: its records are the labels, a byte each, and the pixels. */
+/** Images of a binary file: each record is the labels, one byte each, and the pixels. */
 async function ofRecords({ labels, title }: CifarSet, what: string, bytes: Uint8Array): Promise<CifarHalf> {
   const record = labels.length + pixels
   const count = bytes.length / record
   if (!Number.isInteger(count)) {
     throw new DataError(
-      `${what} has ${bytes.length} bytes, no multiple of the ${record} of a ${title} image with its label; fetch it again`,
+      `${what} has ${bytes.length} bytes, not a multiple of the ${record} of a ${title} image with its label; fetch it again`,
     )
   }
   const images = new Uint8Array(count * pixels)
@@ -235,12 +234,14 @@ async function ofRecords({ labels, title }: CifarSet, what: string, bytes: Uint8
   return { images, labels: found }
 }
 
-/** Images of a pickled dict: rows of pixels under 'data', and a list for each label. */
+/** Images of a pickled dict: rows of pixels under 'data', and a list per label. */
 async function ofPickle({ labels, title }: CifarSet, what: string, bytes: Uint8Array): Promise<CifarHalf> {
   const dict = await readPickle(what, bytes, numpyDialect)
   const data = dict instanceof Map ? (dict as ReadonlyMap<string, Pickled>).get('data') : undefined
   if (!(dict instanceof Map) || !(data instanceof PickledArray)) {
-    throw new DataError(`${what} is no dict with an array 'data', as files of ${title} are; fetch it again`)
+    throw new DataError(
+      `${what} is not a dict with an array 'data', unlike files of ${title}; fetch it again`,
+    )
   }
   const [count, width] = data.shape
   if (data.shape.length !== 2 || width !== pixels || data.fortranOrder) {
@@ -260,7 +261,7 @@ async function ofPickle({ labels, title }: CifarSet, what: string, bytes: Uint8A
   return { images: data.data, labels: found }
 }
 
-/** @throws DataError naming the first label that is no class */
+/** @throws DataError naming the first invalid label */
 function checkLabels(
   what: string,
   labels: Uint8Array | readonly unknown[],
@@ -271,7 +272,7 @@ function checkLabels(
     const label = values[i]
     if (Number.isInteger(label) && (label as number) >= 0 && (label as number) < classes) continue
     throw new DataError(
-      `${what}: label ${String(label)} at ${i} of '${key}', those are 0 to ${classes - 1}; the file is damaged`,
+      `${what}: label ${String(label)} at ${i} of '${key}', expected 0 to ${classes - 1}; the file is damaged`,
     )
   }
 }
@@ -295,7 +296,7 @@ async function joined({ labels }: CifarSet, parts: CifarHalf[]): Promise<CifarHa
   return { images, labels: all }
 }
 
-/** The images of a half with one of their labels. */
+/** The images of a part with one of their labels. */
 export function withLabel({ images, labels }: CifarHalf, place: number): Images {
   return { images, labels: labels[place] as Uint8Array }
 }

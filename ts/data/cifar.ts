@@ -37,7 +37,7 @@ export interface Cifar10Files {
   readonly source: string
 }
 
-/** The pixels and labels of CIFAR-100: the labels are the fine ones, 0 to 99. */
+/** The pixels and labels of CIFAR-100: `trainLabels` and `testLabels` are the fine labels, 0 to 99. */
 export interface Cifar100Files extends Cifar10Files {
   /** `[n]`, 0 to 19. */
   readonly trainCoarseLabels: Uint8Array
@@ -46,11 +46,10 @@ export interface Cifar100Files extends Cifar10Files {
 }
 
 /**
- * Reads and checks CIFAR-10: the binary version or that for Python, unpacked or in its archive (`cifar-10-binary.tar.gz`,
- * `cifar-10-python.tar.gz`). `dataDir` is a folder, or the path of an archive. The pickles of the version for Python are never executed.
+ * Reads and checks CIFAR-10: the binary or the Python version, unpacked or in its archive (`cifar-10-binary.tar.gz`,
+ * `cifar-10-python.tar.gz`). `dataDir` is a folder, or the path of an archive. The pickles of the Python version are never executed.
  *
- * @throws IOError where nothing is found, saying where it was looked and how to get the files; DataError where files are not what they
- *   should be
+ * @throws IOError if nothing is found, with the searched paths and how to get the files; DataError for invalid files
  */
 export async function readCifar10(options: SourceOptions = {}): Promise<Cifar10Files> {
   const { dataDir, verify = true } = checkOptions('readCifar10', options, sourceChecks)
@@ -67,7 +66,7 @@ export async function readCifar10(options: SourceOptions = {}): Promise<Cifar10F
 }
 
 /**
- * Reads and checks CIFAR-100, as {@link readCifar10} does (`cifar-100-binary.tar.gz`, `cifar-100-python.tar.gz`).
+ * Reads and checks CIFAR-100, like {@link readCifar10} (`cifar-100-binary.tar.gz`, `cifar-100-python.tar.gz`).
  *
  * @throws as {@link readCifar10}
  */
@@ -97,7 +96,7 @@ async function loadTen(options: ImageSetOptions = {}): Promise<ImageDatasets> {
 }
 
 /**
- * CIFAR-10 from files on this machine, see {@link readCifar10}. Images are `[batch, 3, 32, 32]`, pixels from -1 to 1.
+ * CIFAR-10 from local files, see {@link readCifar10}. Images are `[batch, 3, 32, 32]`, pixels from -1 to 1.
  *
  *     const { train, validation, test, classNames } = await cifar10.load({ dataDir: 'data/cifar-10-binary.tar.gz', batchSize: 128 })
  *
@@ -107,7 +106,7 @@ export const cifar10 = { load: loadTen } as const
 
 /** Options of {@link cifar100.load}. */
 export interface Cifar100Options extends ImageSetOptions {
-  /** Which labels: 'fine' (100 classes) or 'coarse' (20). Default 'fine'. */
+  /** Kind of labels: 'fine' (100 classes) or 'coarse' (20). Default 'fine'. */
   labels?: 'fine' | 'coarse'
 }
 
@@ -122,7 +121,7 @@ async function loadHundred(options: Cifar100Options = {}): Promise<ImageDatasets
 }
 
 /**
- * CIFAR-100 from files on this machine, see {@link readCifar100}, with its fine or its coarse labels.
+ * CIFAR-100 from local files, see {@link readCifar100}, with fine or coarse labels.
  *
  *     const { train, validation, test } = await cifar100.load({ dataDir: 'data', labels: 'coarse' })
  *

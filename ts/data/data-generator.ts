@@ -8,19 +8,19 @@ import { ArrayDataset, type ArrayInput } from './array-dataset.js'
 export interface SplitOptions {
   /** Default 32. */
   batchSize?: number
-  /** Share of the samples that validates, in [0, 1). Default 0.2. */
+  /** Share of the samples for validation, in [0, 1). Default 0.2. */
   validationSplit?: number
-  /** Shape of one input, for flat typed arrays. Default: that of `x` without its first axis. */
+  /** Shape of one input, for flat typed arrays. Default: the shape of `x` without its first axis. */
   inputShape?: Shape
   /** Number of classes. Default: the largest label + 1. */
   classes?: number
-  /** A label of samples that count for nothing; a model leaves them out with `lossOptions: { ignoreIndex }`. */
+  /** A label of samples to ignore; a model leaves them out with `lossOptions: { ignoreIndex }`. */
   ignoreIndex?: number
 }
 
 /** Options of {@link DataGenerator}. */
 export interface DataGeneratorOptions {
-  /** Decides the split and the orders. Default 0. */
+  /** Seed of the split and the orders. Default 0. */
   seed?: number
 }
 
@@ -34,13 +34,13 @@ const splitChecks: Checks<SplitOptions> = {
 }
 
 /**
- * Makes training and validation data from arrays: floor(n * (1 - validationSplit)) random samples train, in another order
- * every epoch; the rest validates, always in the same order. The last batch keeps what is left.
+ * Makes training and validation data from arrays: floor(n * (1 - validationSplit)) random samples train, shuffled in every epoch; the rest
+ * validates, always in the same order. The last batch may be smaller.
  *
  *     const [train, validation] = new DataGenerator({ seed: 1 }).setDataset(x, y, { batchSize: 64 })
  */
 export class DataGenerator {
-  /** Decides the split and the orders. */
+  /** Seed of the split and the orders. */
   readonly seed: number
 
   constructor(options: DataGeneratorOptions = {}) {

@@ -1,8 +1,8 @@
-/** A source of batches that come from those of another one, as many and of the same samples. */
+/** A source of batches derived from another source, with the same number of batches and samples. */
 
 import type { Dataset } from './loader.js'
 
-/** Tells of its batches what the source tells of its own. */
+/** Forwards the properties of the source's batches. */
 export abstract class DerivedSource<B> implements AsyncIterable<B> {
   readonly #source: Iterable<B> | AsyncIterable<B>
 
@@ -10,7 +10,7 @@ export abstract class DerivedSource<B> implements AsyncIterable<B> {
     this.#source = source
   }
 
-  /** Where the batches come from. */
+  /** The original batches. */
   protected get source(): Iterable<B> | AsyncIterable<B> {
     return this.#source
   }

@@ -1,4 +1,4 @@
-/** Data sets in four idx files: Fashion-MNIST, KMNIST, EMNIST, and those of anybody else. */
+/** Data sets in four idx files: Fashion-MNIST, KMNIST, EMNIST, and custom ones. */
 
 import { type Shape, showShape } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
@@ -6,7 +6,7 @@ import { type Checks, checkOptions, flag, listOf, oneOf, text } from '../core/op
 import { type IdxSet, type IdxSource, readIdxSet } from './idx-files.js'
 import { type ImageDatasets, type ImageSetOptions, imageDatasets, imageSetChecks } from './image-datasets.js'
 
-/** The four files under their usual names, with the MD5 of the published ones, which are compressed. */
+/** The four files under their usual names, with the MD5 of the published, compressed files. */
 function parts(md5: readonly [string, string, string, string]): IdxSet['parts'] {
   const source = (stem: string, samples: number, digits: string): IdxSource => ({
     stems: [stem],
@@ -21,7 +21,7 @@ function parts(md5: readonly [string, string, string, string]): IdxSet['parts'] 
   }
 }
 
-/** The loader of a set in the form of MNIST. */
+/** A loader like that of MNIST. */
 function loaderOf(name: string, set: IdxSet, classNames: readonly string[]) {
   return async (options: ImageSetOptions = {}): Promise<ImageDatasets> => {
     const given = checkOptions(`${name}.load`, options, imageSetChecks)
@@ -51,14 +51,14 @@ const clothes: IdxSet = {
 }
 
 /**
- * Fashion-MNIST (Xiao, Rasul and Vollgraf 2017): 60,000 and 10,000 pictures of clothes, 28 x 28 pixels, 10 classes.
+ * Fashion-MNIST (Xiao, Rasul and Vollgraf 2017): 60,000 and 10,000 images of clothes, 28 x 28 pixels, 10 classes.
  *
  *     const { train, validation, test, classNames } = await fashionMnist.load({ dataDir: 'data/fashion-mnist' })
  *
- * Files are looked for in `dataDir`, else in `data` of the working folder and in `.cache/hyperglow` of the home folder, and in their
+ * Files are searched for in `dataDir`; by default in `data` of the working folder and in `.cache/hyperglow` of the home folder; and in the
  * subfolders `fashion-mnist` and `FashionMNIST/raw`. Compressed files are compared with the published MD5.
  *
- * @throws IOError where the files are not found, saying how to get them; DataError where they are not what they should be
+ * @throws IOError if the files are not found, with how to get them; DataError for invalid files
  */
 export const fashionMnist = {
   load: loaderOf('fashionMnist', clothes, [
@@ -95,7 +95,7 @@ const kana: IdxSet = {
  *
  *     const { train, validation, test } = await kmnist.load({ dataDir: 'data/kmnist' })
  *
- * Looked for and checked as {@link fashionMnist}, in the subfolders `kmnist` and `KMNIST/raw`.
+ * Searched for and checked like {@link fashionMnist}, in the subfolders `kmnist` and `KMNIST/raw`.
  *
  * @throws as {@link fashionMnist}
  */
@@ -107,11 +107,11 @@ const range = (first: string, count: number) =>
   Array.from({ length: count }, (_, i) => String.fromCharCode(first.charCodeAt(0) + i))
 const figures = range('0', 10)
 const capitals = range('A', 26)
-/** Small letters whose shape is not that of the capital. */
+/** Lowercase letters whose shape differs from the uppercase letter. */
 const ownShapes = [...'abdefghnqrt']
 const merged = [...figures, ...capitals, ...ownShapes]
 
-/** Classes of the splits of EMNIST, in the order of the labels, and the samples for training and tests. */
+/** Classes of the splits of EMNIST, in the order of the labels, and the numbers of training and test samples. */
 const splits = {
   balanced: { names: merged, firstLabel: 0, samples: [112_800, 18_800] },
   byclass: {
@@ -131,11 +131,11 @@ export type EmnistSplit = keyof typeof splits
 /** Options of {@link emnist.load}. */
 export interface EmnistOptions extends ImageSetOptions {
   /**
-   * Which samples and classes: 'balanced' (47 classes), 'byclass' (62), 'bymerge' (47), 'digits' (10), 'letters' (26, labels from 0) or
-   * 'mnist' (10). Default 'balanced'.
+   * Samples and classes: 'balanced' (47 classes), 'byclass' (62), 'bymerge' (47), 'digits' (10), 'letters' (26, labels from 0) or 'mnist'
+   * (10). Default 'balanced'.
    */
   split?: EmnistSplit
-  /** Give upright images; the files hold them with rows and columns exchanged. Default true. */
+  /** Return upright images; the files hold them with rows and columns exchanged. Default true. */
   upright?: boolean
 }
 
@@ -180,8 +180,8 @@ async function loadEmnist(options: EmnistOptions = {}): Promise<ImageDatasets> {
  *
  *     const { train, classNames } = await emnist.load({ split: 'letters', dataDir: 'data/emnist' })
  *
- * Looked for as {@link fashionMnist}, in the subfolders `emnist`, `gzip`, `emnist/gzip` and `EMNIST/raw`. No checksums of the single files
- * were published; shapes, counts and labels are checked.
+ * Searched for like {@link fashionMnist}, in the subfolders `emnist`, `gzip`, `emnist/gzip` and `EMNIST/raw`. There are no published
+ * checksums of the single files; shapes, counts and labels are checked.
  *
  * @throws as {@link fashionMnist}
  */
@@ -220,7 +220,7 @@ async function loadIdx(options: IdxDatasetOptions = {}): Promise<ImageDatasets> 
   return imageDatasets(train, test, { shape: withChannels(source, train.imageShape), classNames }, given)
 }
 
-/** Shape of an image with its channels: those of the file come first. */
+/** Shape of an image with its channels first. */
 function withChannels(source: string, shape: Shape): Shape {
   if (shape.includes(0)) {
     throw new DataError(`${source}: images of shape ${showShape(shape)} have no pixels; make the files again`)
@@ -234,6 +234,6 @@ function withChannels(source: string, shape: Shape): Shape {
  *
  *     const { train, validation, test } = await idxDataset.load({ dataDir: 'my-data', classNames: ['cat', 'dog'] })
  *
- * @throws IOError where files are missing; DataError where they do not go together
+ * @throws IOError if files are missing; DataError if they do not match
  */
 export const idxDataset = { load: loadIdx } as const

@@ -13,29 +13,29 @@ import {
   type Searched,
 } from './source-files.js'
 
-/** One of the four files: the names it may have without their ending, and what was published. */
+/** One of the four files: its possible names without extension, and its published properties. */
 export interface IdxSource {
-  /** Such as 'train-images': `train-images-idx3-ubyte` and `train-images.idx3-ubyte` are looked for, plain and .gz. */
+  /** For example 'train-images': `train-images-idx3-ubyte` and `train-images.idx3-ubyte` are searched for, plain and .gz. */
   readonly stems: readonly string[]
-  /** Samples of the published file. */
+  /** Number of samples of the published file. */
   readonly samples?: number
   readonly checksum?: Checksum
 }
 
-/** What is known of a data set in four idx files. */
+/** Properties of a data set in four idx files. */
 export interface IdxSet extends Searched {
   readonly parts: { readonly [P in Part]: IdxSource }
   /** Shape of an image; undefined for any of at least one axis. */
   readonly imageShape: Shape | undefined
   /** The label of the first class. */
   readonly firstLabel: number
-  /** Number of classes; undefined for as many as there are labels. */
+  /** Number of classes; undefined for the number of labels that occur. */
   readonly classes: number | undefined
-  /** How to get a file that is not the published one. */
+  /** How to replace a file that is not the published one. */
   readonly again: string
 }
 
-/** One half of a data set, with the shape of its images. */
+/** One part of a data set, with the shape of its images. */
 export interface IdxHalf extends Images {
   readonly imageShape: Shape
 }
@@ -51,20 +51,19 @@ export interface IdxArrays {
 const parts = ['trainImages', 'trainLabels', 'testImages', 'testLabels'] as const
 type Part = (typeof parts)[number]
 
-/** How {@link readIdxSet} reads. */
+/** Options of {@link readIdxSet}. */
 export interface IdxReading {
-  /** The one place to look in. */
+  /** The only path to search. */
   readonly root: string | undefined
   readonly verify: boolean
-  /** Whether every file must be the published one, and not only those with as many samples. */
+  /** Whether every file must be the published one, not only files with the published number of samples. */
   readonly published?: boolean
 }
 
 /**
- * Reads the files of a set, and checks that they go together.
+ * Reads the files of a set, and checks that they match.
  *
- * @throws IOError where files are missing, saying where it was looked, for which names, and how to get them; DataError where a file is not
- *   what it should be
+ * @throws IOError if files are missing, with the searched paths and names and how to get them; DataError for an invalid file
  */
 export async function readIdxSet(set: IdxSet, { root, verify, published }: IdxReading): Promise<IdxArrays> {
   const layout = Object.fromEntries(parts.map((part) => [part, fileNames(set, part)])) as Record<
@@ -85,7 +84,7 @@ export async function readIdxSet(set: IdxSet, { root, verify, published }: IdxRe
   const [train, test] = [half(trainImages, trainLabels), half(testImages, testLabels)]
   if (`${train.imageShape}` !== `${test.imageShape}`) {
     throw new DataError(
-      `${folder}: training images are ${showShape(train.imageShape)} and test images ${showShape(test.imageShape)}; they must be of one shape`,
+      `${folder}: training images are ${showShape(train.imageShape)} and test images ${showShape(test.imageShape)}, expected one shape; get both from the same set`,
     )
   }
   return { train, test, source: folder }
@@ -99,7 +98,7 @@ interface Values {
 
 const isImages = (part: Part) => part === 'trainImages' || part === 'testImages'
 
-/** The names that a file goes by. */
+/** The possible names of a file. */
 function fileNames({ parts, imageShape }: IdxSet, part: Part): string[] {
   const ranks = !isImages(part) ? [1] : imageShape === undefined ? [3, 4, 2] : [imageShape.length + 1]
   const plain = parts[part].stems.flatMap((stem) =>
@@ -108,7 +107,7 @@ function fileNames({ parts, imageShape }: IdxSet, part: Part): string[] {
   return [...plain, ...plain.map((name) => `${name}.gz`)]
 }
 
-/** Values of one file, checked for shape, labels and, if asked, against the published bytes. */
+/** Values of one file, with checked shape and labels and, on request, compared with the published bytes. */
 async function readPart(
   set: IdxSet,
   part: Part,
@@ -125,7 +124,7 @@ async function readPart(
   if (dtype !== 'uint8' || !fits(set, part, shape)) {
     const lengths = isImages(part) ? (set.imageShape ?? ['...']) : []
     throw new DataError(
-      `${path} holds ${dtype} ${showShape(shape)}, ${set.title} has uint8 (${['samples', ...lengths].join(', ')}) there; give the folder of ${set.title} files`,
+      `${path} holds ${dtype} ${showShape(shape)}, expected uint8 (${['samples', ...lengths].join(', ')}) for ${set.title}; give the folder of ${set.title} files`,
     )
   }
   if (digest !== undefined && (published || shape[0] === samples)) {
@@ -148,7 +147,7 @@ function labelsFromZero(set: IdxSet, path: string, labels: Uint8Array): Uint8Arr
   const at = labels.findIndex((label) => label < firstLabel || label > last)
   if (at >= 0) {
     throw new DataError(
-      `${path}: label ${labels[at]} at ${at}, those of ${set.title} are ${firstLabel} to ${last}; the file is damaged`,
+      `${path}: label ${labels[at]} at ${at}, expected ${firstLabel} to ${last} for ${set.title}; the file is damaged`,
     )
   }
   return firstLabel === 0 ? labels : labels.map((label) => label - firstLabel)
@@ -157,6 +156,6 @@ function labelsFromZero(set: IdxSet, path: string, labels: Uint8Array): Uint8Arr
 function checkPair(folder: string, which: string, { shape: [count] }: Values, labels: Values): void {
   if (count === labels.shape[0] && count !== 0) return
   throw new DataError(
-    `${folder}: ${count} ${which} images and ${labels.shape[0]} labels; there must be as many of each, and at least one`,
+    `${folder}: ${count} ${which} images and ${labels.shape[0]} labels, expected equal numbers, at least one; get both from the same set`,
   )
 }

@@ -16,7 +16,7 @@ import { readPlain } from './source-files.js'
 
 const compress = promisify(gzip)
 
-/** Codes of the element types that are read; those that the library has are also written. */
+/** Codes of the element types that are read; the library's own types are also written. */
 const codes = new Map<number, StoredType>([
   [0x08, 'uint8'],
   [0x09, 'int8'],
@@ -27,10 +27,9 @@ const codes = new Map<number, StoredType>([
 ])
 
 /**
- * Reads an idx file. Whether it is compressed is seen from its first bytes, not from its name.
+ * Reads an idx file. Compression is detected from its first bytes, not from its name.
  *
- * @throws IOError where it cannot be read; DataError where it is not a sound idx file; DTypeError for an
- *   element type that idx has not
+ * @throws IOError if it cannot be read; DataError for an invalid idx file; DTypeError for an element type that idx does not have
  */
 export async function readIdx(path: string): Promise<ArrayData> {
   checkPath('readIdx', path)
@@ -38,10 +37,9 @@ export async function readIdx(path: string): Promise<ArrayData> {
 }
 
 /**
- * The array in the bytes of an idx file (not compressed): a part of these bytes for uint8, else in memory of its own. int8 and int16 are given
- * as int32.
+ * The array in the bytes of an uncompressed idx file: a view of the bytes for uint8, otherwise a copy. int8 and int16 become int32.
  *
- * @param name what to call the file in messages
+ * @param name of the file in messages
  * @throws as {@link readIdx}
  */
 export async function decodeIdx(bytes: Uint8Array, name: string): Promise<ArrayData> {
@@ -58,7 +56,9 @@ export async function decodeIdx(bytes: Uint8Array, name: string): Promise<ArrayD
   const type = codes.get(code)
   if (type === undefined) {
     const known = [...codes].map(([key, type]) => `0x${hex([key])} (${type})`).join(', ')
-    throw new DTypeError(`${name}: idx element type 0x${hex([code])} is not read; those that are: ${known}`)
+    throw new DTypeError(
+      `${name}: idx element type 0x${hex([code])} is not supported; supported are: ${known}`,
+    )
   }
   const start = 4 + 4 * rank
   if (bytes.length < start) throw broken(name, `it ends within the lengths of its ${rank} axes: truncated`)
@@ -83,8 +83,7 @@ export async function decodeIdx(bytes: Uint8Array, name: string): Promise<ArrayD
 /**
  * The bytes of an idx file that holds `array`.
  *
- * @throws DTypeError for element types that idx has not; ShapeError where shape and data do not agree, or for
- *   more than 255 axes
+ * @throws DTypeError for element types that idx does not have; ShapeError if shape and data do not match, or for more than 255 axes
  */
 export function encodeIdx(array: { dtype?: DType; shape: Shape; data: TypedArray }): Uint8Array {
   if (typeof array !== 'object' || array === null) {
@@ -110,10 +109,10 @@ export function encodeIdx(array: { dtype?: DType; shape: Shape; data: TypedArray
 }
 
 /**
- * Writes an idx file in one step, compressed where the name ends in .gz.
+ * Writes an idx file atomically, compressed if the name ends in .gz.
  *
  * @param array values with their shape; `dtype` is 'uint8' unless given
- * @throws as {@link encodeIdx}; IOError where it cannot be written
+ * @throws as {@link encodeIdx}; IOError if it cannot be written
  */
 export async function writeIdx(
   path: string,
@@ -125,7 +124,7 @@ export async function writeIdx(
   await replaceFile(path, [stored], stored.length)
 }
 
-/** Turns the order of the bytes of each value around, in place. */
+/** Reverses the bytes of each value, in place. */
 function swapBytes(bytes: Uint8Array, width: number): void {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (width === 4) buffer.swap32()
@@ -137,5 +136,5 @@ function hex(bytes: Iterable<number>): string {
 }
 
 function broken(name: string, what: string): DataError {
-  return new DataError(`${name} is not a sound idx file: ${what}; fetch or copy it again`)
+  return new DataError(`${name} is not a valid idx file: ${what}; fetch or copy it again`)
 }

@@ -1,4 +1,4 @@
-/** From pixels and labels in memory to batches for training, validation and tests: what all data sets of images share. */
+/** From pixels and labels in memory to batches for training, validation and tests: shared code of all image data sets. */
 
 import { type DeviceRequest, deviceNamed } from '../core/devices.js'
 import { type Shape, sizeOf } from '../core/dtype.js'
@@ -15,11 +15,11 @@ import { type SourceOptions, sourceChecks } from './source-files.js'
 export interface ImageSetOptions extends SourceOptions {
   /** Default 64. */
   batchSize?: number
-  /** Share of the training images that validates, in [0, 1). Default 0.2. */
+  /** Share of the training images for validation, in [0, 1). Default 0.2. */
   validationSplit?: number
-  /** Decides which images validate, and the order of training. Default 0. */
+  /** Seed of the validation split and the training order. Default 0. */
   seed?: number
-  /** Use at most this many of the training images (validation included), and of the test images. Default all. */
+  /** Maximum number of training images (validation included), and of test images. Default all. */
   limit?: number
   /** Device of the images and the batches, see {@link ArrayDatasetOptions}. Default: the default device. */
   device?: DeviceRequest
@@ -37,7 +37,7 @@ export const imageSetChecks: Checks<ImageSetOptions> = {
 
 /** Images in batches: `[batch, channels, height, width]` with pixels from -1 (byte 0) to 1 (byte 255), and a class from 0 for each. */
 export interface ImageDatasets {
-  /** Another order in every epoch. */
+  /** Shuffled in every epoch. */
   train: ArrayDataset
   /** The first floor(split * n) of a random permutation of the training images. */
   validation: ArrayDataset
@@ -47,7 +47,7 @@ export interface ImageDatasets {
   classNames: readonly string[]
 }
 
-/** Images and labels of one half of a data set. */
+/** Images and labels of one part of a data set. */
 export interface Images {
   /** Bytes `[n, ...]`. */
   readonly images: Uint8Array
@@ -55,12 +55,12 @@ export interface Images {
   readonly labels: Uint8Array
 }
 
-/** What images become. */
+/** Layout of images. */
 export interface ImageForm {
   /** Shape of an image in a batch: channels, height, width. */
   readonly shape: Shape
   readonly classNames: readonly string[]
-  /** Whether the bytes of an image go down its columns rather than along its rows. */
+  /** Whether the bytes of an image are column-major. */
   readonly byColumns?: boolean
 }
 
@@ -68,9 +68,9 @@ export interface ImageForm {
 const pixels = { scale: 2 / 255, offset: -1 } as const
 
 /**
- * Batches of images that stay bytes in memory.
+ * Batches of images that are stored as bytes.
  *
- * @param options checked already
+ * @param options already checked
  */
 export async function imageDatasets(
   training: Images,
@@ -95,7 +95,7 @@ export async function imageDatasets(
     return ArrayDataset.inTurns(x, labels.subarray(0, count), common)
   }
   const all = await part(training)
-  // Each of these goes through all samples once, so each has a turn.
+  // Each of these passes through all samples once, so each takes a turn of the event loop.
   await nextTurn()
   const order = new HostRandom(seed).permutation(all.samples)
   const validating = Math.floor(validationSplit * all.samples)

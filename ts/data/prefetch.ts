@@ -1,4 +1,4 @@
-/** Batches that are made before they are asked for, while others are trained on. */
+/** Batches made ahead of their use, during training. */
 
 import { evaluate } from '../core/memory.js'
 import { type Checks, checkOptions, whole } from '../core/options.js'
@@ -8,19 +8,19 @@ import { checkSource, type Dataset, passOf } from './loader.js'
 
 /** Options of {@link prefetch}. */
 export interface PrefetchOptions {
-  /** Batches that are ready beside the one in use. Default 2. */
+  /** Number of batches ready besides the one in use. Default 2. */
   batches?: number
 }
 
 const checks: Checks<PrefetchOptions> = { batches: whole(1, 1024) }
 
 /**
- * The same batches in the same order, made ahead: while a batch is trained on, the next ones are waited for, and lazy tensors in them are
- * computed. A source is asked for one batch at a time. Where a pass is left early, the source is told, and batches that nobody took are freed.
+ * The same batches in the same order, made ahead: during training on one batch, the next ones are awaited, and their lazy tensors computed.
+ * The source makes one batch at a time. If a pass ends early, the source is told, and unused batches are freed.
  *
  *     await model.fitDataset(prefetch(augmented(train, change), { batches: 2 }), { epochs: 10 })
  *
- * @throws {ArgumentError} for a source that cannot be gone through
+ * @throws {ArgumentError} for a source that is not iterable
  */
 export function prefetch(source: Dataset, options?: PrefetchOptions): Dataset
 export function prefetch<B>(
@@ -49,16 +49,16 @@ class PrefetchedSource<B> extends DerivedSource<B> {
   }
 }
 
-/** One pass. Not a generator, whose `return` would wait for the batch that is being made. */
+/** One pass. Not a generator: its `return` would wait for the current batch. */
 class PrefetchIterator<B> implements AsyncIterator<B> {
   readonly #iterator: Iterator<B> | AsyncIterator<B>
   readonly #limit: number
-  /** What was made, in order; each may be an error. */
+  /** Finished batches, in order; each may be an error. */
   readonly #ready: PromiseSettledResult<IteratorResult<B>>[] = []
-  /** Those who wait for what is not made yet, in order. */
+  /** Calls that wait for a batch, in order. */
   readonly #waiting: PromiseWithResolvers<IteratorResult<B>>[] = []
   #isMaking = false
-  /** Nothing more will be made: the source is at its end, failed, or was left. */
+  /** No more batches: the source ended, failed, or was left. */
   #isOver = false
 
   constructor(iterator: Iterator<B> | AsyncIterator<B>, limit: number) {
@@ -78,7 +78,7 @@ class PrefetchIterator<B> implements AsyncIterator<B> {
     return waiting.promise
   }
 
-  /** Ends the pass at once; the source is told, and may take its time. */
+  /** Ends the pass at once; the source is told, and may finish later. */
   async return(): Promise<IteratorResult<B>> {
     this.#end()
     for (const settled of this.#ready.splice(0)) {
@@ -88,7 +88,7 @@ class PrefetchIterator<B> implements AsyncIterator<B> {
     return { value: undefined, done: true }
   }
 
-  /** Makes batches until there are enough, or no more. */
+  /** Makes batches until enough are ready, or the source ends. */
   async #make(): Promise<void> {
     if (this.#isMaking) return
     this.#isMaking = true
@@ -107,7 +107,7 @@ class PrefetchIterator<B> implements AsyncIterator<B> {
     this.#isMaking = false
   }
 
-  /** Hands on what was made, to who waits or for later. */
+  /** Passes a batch to a waiting call, or keeps it. */
   #give(settled: PromiseSettledResult<IteratorResult<B>>): void {
     const isLast = settled.status === 'rejected' || settled.value.done === true
     if (this.#isOver) {
@@ -128,24 +128,24 @@ class PrefetchIterator<B> implements AsyncIterator<B> {
   }
 }
 
-/** Computes the tensors of a batch, where it is a tree of such. */
+/** Computes the tensors of a batch, if it is a tree of tensors. */
 async function compute(batch: unknown): Promise<void> {
   let leaves: readonly object[]
   try {
     leaves = treeLeaves(batch)
   } catch {
-    // Something else than tensors: whoever asked for it knows what it is.
+    // A batch of another type: leave it to the consumer.
     return
   }
   if (leaves.length > 0) await evaluate(leaves)
 }
 
-/** Frees a batch that nobody took. */
+/** Frees an unused batch. */
 function free(batch: unknown): void {
   ;(batch as Partial<Disposable> | undefined)?.[Symbol.dispose]?.()
 }
 
-/** A promise with what settles it. */
+/** A promise with its resolvers. */
 interface PromiseWithResolvers<T> {
   readonly promise: Promise<T>
   readonly resolve: (value: T) => void

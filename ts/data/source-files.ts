@@ -1,6 +1,5 @@
 /**
- * Files of published data sets: where they are looked for, how they are unpacked, and whether they are the published ones. Nothing is
- * fetched from a network.
+ * Files of published data sets: search, decompression, and checksums. Nothing is downloaded.
  */
 
 import { createHash, webcrypto } from 'node:crypto'
@@ -17,13 +16,13 @@ import { bytesPerTurn, inTurns, type Work } from '../core/turns.js'
 import { reason } from '../io/atomic.js'
 import { FileReader } from '../io/file-reader.js'
 
-/** Where a data set is read from, and how closely it is looked at. */
+/** Source of a data set, and its checks. */
 export interface SourceOptions {
-  /** Folder of the files. Default: as the data set says, see `docs/data.md`. */
+  /** Folder of the files. Default: by data set, see `docs/data.md`. */
   dataDir?: string
   /**
-   * Compare the files with the published checksums. Files with fewer samples than the published ones are no copies of those and pass, so a
-   * small set of one's own is read. Default true; turn it off for other data of the same size. Shapes, counts and labels are checked in any case.
+   * Compare the files with the published checksums. Files with fewer samples than the published ones are not checked, so small custom sets
+   * can be read. Default true; set it to false for other data of the same size. Shapes, counts and labels are always checked.
    */
   verify?: boolean
 }
@@ -34,20 +33,20 @@ export const sourceChecks: Checks<SourceOptions> = {
   verify: flag,
 }
 
-/** What a search and its messages must know of a data set. */
+/** Properties of a data set for the search and its messages. */
 export interface Searched {
   /** Its name in messages. */
   readonly title: string
-  /** Folders below each place that are looked at as well. */
+  /** Subfolders that are also searched. */
   readonly subfolders: readonly string[]
   /** How to get the files, as a sentence. */
   readonly remedy: string
 }
 
-/** Files that make up a data set together: for each, the names it may have. */
+/** Files of a data set: for each, its possible names. */
 export type Layout = Readonly<Record<string, readonly string[]>>
 
-/** Where the files were found: all in one folder. */
+/** Found files, all in one folder. */
 export interface Located<L extends Layout> {
   readonly folder: string
   readonly layout: L
@@ -55,10 +54,10 @@ export interface Located<L extends Layout> {
   readonly paths: { readonly [File in keyof L]: string }
 }
 
-/** The places of a data set for which none was given: `data` in the working folder, then the cache of the user. */
+/** Default folders of a data set: `data` in the working folder, then the user's cache. */
 const places = () => [join(process.cwd(), 'data'), join(homedir(), '.cache', 'hyperglow')]
 
-/** A search that found no more than a part. */
+/** A search that found only some files. */
 interface Partial {
   readonly folder: string
   readonly layout: Layout
@@ -66,10 +65,10 @@ interface Partial {
 }
 
 /**
- * Finds the files of a data set: the first folder that has all files of a layout, layouts in order of preference.
+ * Finds the files of a data set: the first folder with all files of a layout, layouts in order of preference.
  *
- * @param root the one place to look in; default: `data` in the working folder, and the cache of the user
- * @throws IOError naming the folders and names that were looked for, and how to get the files
+ * @param root the only folder to search; default: `data` in the working folder, and the user's cache
+ * @throws IOError with the searched folders and names, and how to get the files
  */
 export async function locate<L extends Layout>(
   set: Searched,
@@ -119,7 +118,7 @@ function notFound(
   const elsewhere = others.length === 0 ? '' : ` (nor in ${others.join(', ')})`
   const wanted = (files: Layout, names: readonly string[]) =>
     names.map((name) => files[name]?.join(' or ')).join('; ')
-  // Of what is there in part, the rest is wanted; of nothing, any layout would do.
+  // If some files were found, the message names the others; if none, any layout would do.
   const looked =
     missing.length < total
       ? wanted(layout, missing)
@@ -129,7 +128,7 @@ function notFound(
   )
 }
 
-/** How a digest is taken: `md5` of the file as it lies there, compressed; `sha256` of what is in it when it is unpacked. */
+/** Object of a digest: `md5` of the file as stored, compressed; `sha256` of its decompressed contents. */
 export type Algorithm = 'md5' | 'sha256'
 
 /** A published checksum. */
@@ -139,7 +138,7 @@ export interface Checksum {
   readonly digits: string
 }
 
-/** Most bytes that a compressed file may become, 4 GiB: a guard against files made to fill the memory. */
+/** Maximum decompressed size in bytes, 4 GiB: protection against decompression bombs. */
 const maxBytes = 2 ** 32
 
 /** The bytes of a file, decompressed if it is gzip. */
@@ -149,8 +148,8 @@ export async function readPlain(path: string): Promise<Uint8Array> {
 }
 
 /**
- * The bytes of a file, decompressed if it is gzip, and their digest in hexadecimal digits; undefined where it would be that of a compressed
- * file and this one is not.
+ * The bytes of a file, decompressed if it is gzip, and their digest in hexadecimal digits; undefined if the digest is of a compressed file
+ * and this one is not compressed.
  */
 export async function readPlainHashed(
   path: string,
@@ -165,12 +164,12 @@ export async function readPlainHashed(
   if (!isGzip(stored)) return { bytes: stored, digest: algorithm === 'md5' ? undefined : hash.digest('hex') }
   const bytes = await unzipped(path, stored)
   if (algorithm === 'md5') return { bytes, digest: hash.digest('hex') }
-  // This digest runs beside the event loop, which 47 MB at once would hold up.
+  // webcrypto computes beside the event loop, which hashing 47 MB at once would block.
   const digest = await webcrypto.subtle.digest('SHA-256', bytes)
   return { bytes, digest: Buffer.from(digest).toString('hex') }
 }
 
-/** Whether bytes begin as a gzip file does. */
+/** Whether bytes begin like a gzip file. */
 export function isGzip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b
 }
@@ -192,7 +191,7 @@ async function unzipped(path: string, bytes: Uint8Array): Promise<Uint8Array<Arr
   return inTurns(joining(pieces, length))
 }
 
-/** One array of pieces, each of which is let go of as soon as it was copied. */
+/** One array from chunks; each chunk is released after it was copied. */
 function* joining(pieces: Uint8Array[], length: number): Work<Uint8Array<ArrayBuffer>> {
   const whole = withRoom(length, () => new Uint8Array(length))
   let [end, yielded] = [0, 0]
@@ -210,9 +209,9 @@ function* joining(pieces: Uint8Array[], length: number): Work<Uint8Array<ArrayBu
 const pieceBytes = 1 << 18
 
 /**
- * The contents of a gzip file, piece by piece, and the MD5 of the file as it lies there, which is known once all pieces were taken.
+ * The decompressed contents of a gzip file in chunks, and the MD5 of the file as stored, available after the last chunk.
  *
- * @throws IOError where it cannot be read; DataError where it is not sound gzip
+ * @throws IOError if it cannot be read; DataError for invalid gzip
  */
 export function unzippedPieces(path: string): { pieces: AsyncIterable<Uint8Array>; md5: () => string } {
   const hash = createHash('md5')
@@ -227,13 +226,13 @@ export function unzippedPieces(path: string): { pieces: AsyncIterable<Uint8Array
       }
     }
     const done = pipeline(file, look, unzip, { signal: stop.signal })
-    // What goes wrong reaches whoever takes the pieces.
+    // Errors reach the consumer of the chunks.
     done.catch(() => {})
     try {
       for await (const piece of unzip) yield piece as Uint8Array
       await done
     } catch (cause) {
-      // What the system refuses names its call; what is no gzip does not.
+      // Errors of the operating system have a syscall; errors of gzip do not.
       const isOfSystem = (cause as NodeJS.ErrnoException | undefined)?.syscall !== undefined
       if (isOfSystem) throw new IOError(`cannot read ${path}: ${reason(cause)}`, { cause })
       throw new DataError(`${path} cannot be decompressed: ${reason(cause)}; fetch or copy it again`, {
@@ -247,10 +246,10 @@ export function unzippedPieces(path: string): { pieces: AsyncIterable<Uint8Array
 }
 
 /**
- * Checks a digest against the published one.
+ * Compares a digest with the published one.
  *
  * @param again how to get the file again
- * @throws DataError where they differ
+ * @throws DataError if they differ
  */
 export function checkPublished(
   title: string,
@@ -262,6 +261,6 @@ export function checkPublished(
   if (digest === digits) return
   const name = algorithm === 'md5' ? 'MD5' : 'SHA-256'
   throw new DataError(
-    `${path} is not the published ${title} file: ${name} ${digest}, expected ${digits}; ${again}, or pass verify: false if other data are meant`,
+    `${path} is not the published ${title} file: ${name} ${digest}, expected ${digits}; ${again}, or pass verify: false for other data`,
   )
 }

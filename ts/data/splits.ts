@@ -1,34 +1,34 @@
-/** Dividing a dataset at random: into training, validation and tests, or into folds. */
+/** Random splits of a dataset: into training, validation and test parts, or into folds. */
 
 import { ArgumentError } from '../core/errors.js'
 import { type Check, type Checks, checkOptions, checkValue, flag, instance, whole } from '../core/options.js'
 import { HostRandom } from '../ops/random.js'
 import { ArrayDataset } from './array-dataset.js'
 
-/** How samples are divided. */
+/** Options of a split. */
 export interface DivideOptions {
   /**
-   * Divide the samples of each class in the same proportion, to within two of them. Only for data with one class label a sample.
-   * Default false.
+   * Split the samples of each class in the same proportion, to within two samples. Only for data with one class label per sample. Default
+   * false.
    */
   stratify?: boolean
-  /** Decides which samples go where. Default that of the dataset. */
+  /** Seed of the split. Default: the seed of the dataset. */
   seed?: number
 }
 
 /** Options of {@link splitDataset}. */
 export interface SplitDatasetOptions extends DivideOptions {
-  /** Samples to train on: a share below 1, or a number of them. Default: what the others leave. */
+  /** Training samples: a share below 1, or a number of samples. Default: the rest. */
   train?: number
-  /** Samples to validate on. Default 0. */
+  /** Validation samples. Default 0. */
   validation?: number
-  /** Samples to test on. Default 0. */
+  /** Test samples. Default 0. */
   test?: number
 }
 
 /** Parts of a dataset, which share its source. */
 export interface DatasetParts {
-  /** In another order in every epoch where the dataset is. */
+  /** Shuffled in every epoch if the dataset is. */
   train: ArrayDataset
   validation: ArrayDataset
   test: ArrayDataset
@@ -40,9 +40,9 @@ export interface KFoldOptions extends DivideOptions {
   folds?: number
 }
 
-/** One fold, and all others to train on. */
+/** One fold for validation, and all others for training. */
 export interface Fold {
-  /** In another order in every epoch where the dataset is. */
+  /** Shuffled in every epoch if the dataset is. */
   train: ArrayDataset
   validation: ArrayDataset
 }
@@ -61,12 +61,12 @@ const splitChecks: Checks<SplitDatasetOptions> = {
 const foldChecks: Checks<KFoldOptions> = { ...divideChecks, folds: whole(2) }
 
 /**
- * Divides a dataset at random into parts for training, validation and tests: shares of its samples, or numbers of them. Samples that no
- * part asks for are left out. Within each part samples keep the order of the dataset; validation and tests are not shuffled.
+ * Splits a dataset at random into parts for training, validation and tests: shares of its samples, or numbers of samples. Remaining samples
+ * are left out. Within each part samples keep the order of the dataset; validation and test parts are not shuffled.
  *
  *     const { train, validation, test } = splitDataset(data, { validation: 0.1, test: 1000, stratify: true, seed: 1 })
  *
- * @throws {ArgumentError} where the parts want more samples than there are, leave none to train on, or there are no labels to stratify by
+ * @throws {ArgumentError} if the parts need more samples than there are, leave none for training, or there are no labels for stratification
  */
 export function splitDataset(data: ArrayDataset, options: SplitDatasetOptions = {}): DatasetParts {
   checkValue('splitDataset: data', data, instance(ArrayDataset, 'an'))
@@ -96,12 +96,12 @@ export function splitDataset(data: ArrayDataset, options: SplitDatasetOptions = 
 }
 
 /**
- * Divides a dataset at random into folds, each of which validates once while the others train. Folds differ by at most one sample. Some ten
- * milliseconds for 100,000 samples, at once.
+ * Splits a dataset at random into folds; each fold validates once while the others train. Folds differ by at most one sample. Synchronous:
+ * about ten milliseconds for 100,000 samples.
  *
  *     for (const { train, validation } of kFold(data, { folds: 5, stratify: true, seed: 1 })) { ... }
  *
- * @throws {ArgumentError} for more folds than samples, and where there are no labels to stratify by
+ * @throws {ArgumentError} for more folds than samples, and if there are no labels for stratification
  */
 export function kFold(data: ArrayDataset, options: KFoldOptions = {}): Fold[] {
   checkValue('kFold: data', data, instance(ArrayDataset, 'an'))
@@ -126,11 +126,11 @@ export function kFold(data: ArrayDataset, options: KFoldOptions = {}): Fold[] {
 
 /** Number of samples of a share or a number. */
 function sizeOf(amount: number, count: number): number {
-  // The small term takes back the rounding of a share: 0.29 * 100 is 28.999...
+  // The small term compensates the rounding of a share: 0.29 * 100 is 28.999...
   return amount < 1 ? Math.floor(amount * count + 1e-9) : amount
 }
 
-/** Places of the samples of each part, rising; sizes add up to the number of samples. */
+/** Indices of the samples of each part, ascending; the sizes sum to the number of samples. */
 function divided(
   what: string,
   data: ArrayDataset,
@@ -141,7 +141,7 @@ function divided(
   const partOf = new Int32Array(order.length)
   if (stratify) byClass(sortedBy(classesOf(what, data), order), sizes, partOf)
   else inRow(order, sizes, partOf)
-  // In the order of places, which a sort would take several times as long for.
+  // One pass in index order, several times faster than sorting.
   const parts = sizes.map((size) => new Int32Array(size))
   const filled = new Int32Array(sizes.length)
   for (let place = 0; place < partOf.length; place++) {
@@ -164,8 +164,8 @@ function inRow(order: Int32Array, sizes: readonly number[], partOf: Int32Array):
 }
 
 /**
- * Goes through the samples class by class, and gives each to the part that is furthest behind its share of those so far. So all parts stay
- * near their shares throughout, and each is within two samples of its share of every class.
+ * Passes through the samples class by class, and assigns each to the part that is furthest below its share so far. So all parts stay near
+ * their shares throughout, and each is within two samples of its share of every class.
  */
 function byClass(sorted: Int32Array, sizes: readonly number[], partOf: Int32Array): void {
   const count = sorted.length
@@ -186,7 +186,7 @@ function byClass(sorted: Int32Array, sizes: readonly number[], partOf: Int32Arra
   }
 }
 
-/** Places by their class; within a class they keep their order. */
+/** Indices sorted by class; within a class they keep their order. */
 function sortedBy(classes: Int32Array, order: Int32Array): Int32Array {
   const starts = new Map<number, number>()
   for (const label of classes) starts.set(label, (starts.get(label) ?? 0) + 1)
@@ -212,8 +212,8 @@ function classesOf(what: string, data: ArrayDataset): Int32Array {
   if (labels !== undefined && labels.length === source.x.shape[0]) {
     return indices.map((row) => labels[row] as number)
   }
-  const given = labels === undefined ? 'targets that are numbers' : 'several labels a sample'
+  const given = labels === undefined ? 'targets that are numbers' : 'several labels per sample'
   throw new ArgumentError(
-    `${what}: stratify needs one class label a sample, and the dataset has ${given}; leave stratify out`,
+    `${what}: stratify needs one class label per sample, and the dataset has ${given}; leave stratify out`,
   )
 }

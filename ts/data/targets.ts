@@ -1,4 +1,4 @@
-/** Targets as people bring them: class labels of whole numbers, or numbers. */
+/** Targets as users give them: class labels of whole numbers, or numbers. */
 import type { Device, DeviceRequest } from '../core/devices.js'
 import { isFloat, isTypedArray, type TypedArray, withRoom } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
@@ -12,19 +12,19 @@ import { type NestedInput, type Shape, Tensor, tensor } from '../ops/tensor.js'
 import { placedOn } from '../ops/to.js'
 
 /**
- * Samples as a tensor, a typed array, nested arrays, or an array with its shape such as `readNpy` gives. `fit`, `evaluate` and `predict` read
- * many numbers in pieces: change an array when the promise has resolved.
+ * Samples as a tensor, a typed array, nested arrays, or an array with its shape such as `readNpy` returns. `fit`, `evaluate` and `predict`
+ * read large arrays in chunks: change an array only after the promise has resolved.
  */
 export type ArrayInput = Tensor | NestedInput | ArrayData
 
-/** What decides how targets are read. */
+/** Options of the reading of targets. */
 export interface TargetOptions {
-  /** Whether they are labels; undefined to tell by their type. */
+  /** Whether they are labels; undefined to decide by their type. */
   readonly labels?: boolean | undefined
   readonly classes?: number | undefined
-  /** A label that is fine although it is no class. */
+  /** A valid label that is not a class. */
   readonly ignoreIndex?: number | undefined
-  /** Device of the targets. Default: a tensor stays; labels and arrays go to the default device. */
+  /** Device of the result. Default: the device of the data, for labels and arrays the default device. */
   readonly device?: DeviceRequest | undefined
 }
 
@@ -36,16 +36,16 @@ export interface Targets {
   readonly labels: Int32Array | undefined
 }
 
-/** Numbers or labels that are looked at in one turn of the event loop: a few milliseconds. */
+/** Numbers or labels in one turn of the event loop: a few milliseconds. */
 export const samplesPerTurn = 1 << 17
 
-/** The device of the first tensor among the values; undefined without a tensor. */
+/** The device of the first tensor among arrays; undefined if there is none. */
 export function deviceAmong(...given: readonly unknown[]): Device | undefined {
   return given.find((one) => one instanceof Tensor)?.device
 }
 
 /**
- * A tensor that may be disposed of without touching what was given.
+ * A tensor that may be disposed of without effect on the argument.
  *
  * @param device default: a tensor stays, an array goes to the default device
  */
@@ -82,9 +82,10 @@ function* rounding(exact: Float64Array): Work<Float32Array> {
 }
 
 /**
- * Refuses what is no array of samples, such as a dataset.
+ * Refuses anything but an array of samples, for example a dataset.
  *
- * @param what whose it is; @param remedy what to do with a dataset
+ * @param what name of the argument
+ * @param remedy what to do with a dataset
  */
 export function checkArrayInput(what: string, given: unknown, remedy: string): void {
   if (given instanceof Tensor || ArrayBuffer.isView(given) || isList(given) || isArrayData(given)) return
@@ -92,9 +93,9 @@ export function checkArrayInput(what: string, given: unknown, remedy: string): v
 }
 
 /**
- * Extents of an array along its first elements.
+ * Extents of an array, read along its first elements.
  *
- * @throws DataError for arrays that hold themselves
+ * @throws DataError for arrays that contain themselves
  */
 export function shapeOfInput(given: ArrayInput): Shape {
   return given instanceof Tensor || isArrayData(given) ? given.shape : shapeAlongFirst(given)
@@ -103,7 +104,7 @@ export function shapeOfInput(given: ArrayInput): Shape {
 /**
  * The targets of `count` samples.
  *
- * @throws ShapeError for another number; DataError naming the first label that is no class
+ * @throws ShapeError for another number; DataError naming the first invalid label
  */
 export function* readingTargets(
   given: ArrayInput,
@@ -152,18 +153,18 @@ function areLabels(given: ArrayInput, wanted: boolean | undefined): boolean {
   )
 }
 
-/** All elements in order, whatever they are; holes are undefined. */
+/** All elements in order, of any type; holes are undefined. */
 function flat(given: ArrayInput): ArrayLike<unknown> {
   if (given instanceof Tensor) return given.dataSync()
   if (ArrayBuffer.isView(given)) return given as TypedArray
   if (isArrayData(given)) {
-    // As a tensor, its parts must agree.
+    // As a tensor: checks that its shape is regular.
     tensor(given).dispose()
     return given.data
   }
   const values: unknown[] = []
   const { length: depth } = shapeOfInput(given)
-  // What lies deeper than the first element stays as it is: it is no label.
+  // Deeper levels than the first element's are kept: they are not labels.
   const visit = (level: ArrayLike<unknown>, axis: number) => {
     for (let i = 0; i < level.length; i++) {
       const value = level[i]
@@ -176,12 +177,12 @@ function flat(given: ArrayInput): ArrayLike<unknown> {
   return values
 }
 
-/** Booleans among numbers are a mistake; alone they are two classes. */
+/** Booleans among numbers are a mistake; only booleans are two classes. */
 function kindOf(value: unknown): 'boolean' | 'number' {
   return typeof value === 'boolean' ? 'boolean' : 'number'
 }
 
-/** The class that an element stands for; undefined where it is none. Not by Number(...): that of null is 0. */
+/** The class of an element; undefined if it is not one. Not by Number(...): Number(null) is 0. */
 function classOf(value: unknown, { classes = 2 ** 31, ignoreIndex }: TargetOptions): number | undefined {
   const isNumber = typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
   if (!isNumber) return undefined
@@ -190,13 +191,13 @@ function classOf(value: unknown, { classes = 2 ** 31, ignoreIndex }: TargetOptio
   return Number.isInteger(label) && label >= 0 && label < classes ? label : undefined
 }
 
-/** The error for a label that is no class. */
+/** The error for an invalid label. */
 export function notAClass(label: unknown, index: number, classes: number | undefined): DataError {
   const range = classes === undefined ? 'whole numbers from 0' : `numbered 0 to ${classes - 1}`
   const remedy =
     typeof label === 'string'
       ? 'map texts to numbers first, for instance labels.map((label) => names.indexOf(label))'
-      : 'renumber the labels, or raise the number of classes; a label to leave out is named by ignoreIndex'
+      : 'renumber the labels, or raise the number of classes; ignoreIndex names a label to leave out'
   return new DataError(
     `label ${describe(label)} at index ${index} is not a class: classes are ${range}; ${remedy}`,
   )

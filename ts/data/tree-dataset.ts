@@ -1,4 +1,4 @@
-/** Samples of any structure: a tree of arrays, one row a sample. */
+/** Samples of any structure: a tree of arrays, one row per sample. */
 import { type DeviceRequest, deviceNumber } from '../core/devices.js'
 import { isTypedArray } from '../core/dtype.js'
 import {
@@ -21,8 +21,8 @@ import { type ArrayInput, deviceAmong, readingTensor } from './targets.js'
 /** Options of {@link TreeDataset}. */
 export interface TreeDatasetOptions extends OrderOptions {
   /**
-   * Device of the samples and batches. Default: the device of the first tensor; without tensors the default device. For a task on another device, batches are
-   * copied one by one.
+   * Device of the samples and the batches. Default: the device of the first tensor among the arrays, or the default device without tensors.
+   * A task on another device gets copies of the batches, one by one.
    */
   device?: DeviceRequest | undefined
 }
@@ -36,17 +36,17 @@ export type TreeInput = ArrayInput | { readonly [name: string]: TreeInput }
 export type TreeBatch<T> = T extends ArrayInput ? Tensor : { [Name in keyof T]: TreeBatch<T[Name]> }
 
 /**
- * Samples in memory, kept natively: a record of arrays, which may hold further records, with one row for each sample. A batch is the same
- * record with some of the rows. Plain numbers become float32; other types come as typed arrays or tensors.
+ * Samples in memory, stored natively: a record of arrays, which may hold further records, with one row per sample. A batch is the same
+ * record with some of the rows. Plain numbers become float32; pass other types as typed arrays or tensors.
  *
  *     const data = new TreeDataset({ image, mask, meta: { age } }, { batchSize: 64, shuffle: true, seed: 1 })
  *     await fit(task, data, { epochs: 10 }) // step({ image, mask, meta: { age } }, ctx)
  *
- * @throws ShapeError for arrays of other lengths, ArgumentError for what is no array, with the path
+ * @throws ShapeError for arrays of different lengths, ArgumentError for anything but arrays, with the path
  */
 export class TreeDataset<T extends TreeInput = TreeInput> implements AsyncIterable<TreeBatch<T>> {
   readonly batchSize: number
-  /** Whether each epoch has an order of its own. */
+  /** Whether each epoch is shuffled. */
   readonly shuffle: boolean
   readonly seed: number
   /** Number of samples. */
@@ -76,7 +76,7 @@ export class TreeDataset<T extends TreeInput = TreeInput> implements AsyncIterab
   }
 
   /**
-   * All samples, as a tree of tensors that belong to the dataset.
+   * All samples, as a tree of tensors owned by the dataset.
    *
    * @throws DisposedError after `dispose`
    */
@@ -89,12 +89,12 @@ export class TreeDataset<T extends TreeInput = TreeInput> implements AsyncIterab
     )
   }
 
-  /** Rows of the source in the order of an epoch (0 is the first); batch b is the slice from `b * batchSize`. */
+  /** Rows of the source in the order of an epoch (from 0); batch b is the slice from `b * batchSize`. */
   epochIndices(epoch: number): Int32Array {
     return atOnce(this.ordering(epoch))
   }
 
-  /** {@link TreeDataset.epochIndices} as work that may take turns. @internal */
+  /** {@link TreeDataset.epochIndices} as work that may take several turns. @internal */
   *ordering(epoch: number): Work<Int32Array> {
     checkValue('epochIndices: epoch', epoch, epochNumber)
     return this.shuffle ? yield* shuffledRows(this.#rows, this.seed, epoch) : this.#rows
@@ -109,7 +109,7 @@ export class TreeDataset<T extends TreeInput = TreeInput> implements AsyncIterab
     }
   }
 
-  /** Releases the samples. Doing it twice is fine; any other use of them afterward throws {@link DisposedError}. */
+  /** Releases the samples. A second call is allowed; any other use of the samples afterward throws {@link DisposedError}. */
   dispose(): void {
     for (const leaf of this.#leaves) leaf.dispose()
   }
@@ -125,7 +125,7 @@ export function rowsOf<T>(tree: T, rows: Tensor | Int32Array): T {
   return structure.unflatten(leaves.map((leaf) => (leaf as Tensor).take(rows))) as T
 }
 
-/** The arrays of a tree as new tensors. @param wanted their device; default the device of the first tensor */
+/** The arrays of a tree as separate tensors. @param wanted device of the tensors; default the device of the first tensor */
 function hold(
   arrays: TreeInput,
   wanted: DeviceRequest | undefined,

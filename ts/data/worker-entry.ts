@@ -1,4 +1,4 @@
-/** The program of a worker thread: makes batches by the function of a user's module, one task after the other. */
+/** The program of a worker thread: makes batches by a function from a user's module, one task at a time. */
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { type DType, sizeOf, type TypedArray } from '../core/dtype.js'
@@ -8,7 +8,7 @@ import { isPlainObject } from '../core/options.js'
 import { atOnce } from '../core/turns.js'
 import type { PackedArray, WorkerAnswer, WorkerFailure, WorkerSetup, WorkerTask } from './worker-protocol.js'
 
-/** What the user's function gives. */
+/** Result of the user's function. */
 interface Made {
   readonly x: unknown
   readonly y: unknown
@@ -29,7 +29,7 @@ const imported: Promise<Make> = import(url).then((module: Record<string, unknown
     `it exports ${Object.keys(module).join(', ') || 'nothing'}, and no function ${JSON.stringify(name)}; export one, or name it in the option export`,
   )
 })
-// A failure is told with the first task.
+// The first task reports a failure.
 imported.catch(() => {})
 
 parentPort?.on('message', (task: WorkerTask) => {
@@ -74,19 +74,19 @@ function failureOf(error: unknown): WorkerFailure {
 
 function checked(made: unknown): Made {
   if (typeof made === 'object' && made !== null && 'x' in made && 'y' in made) return made as Made
-  throw new DataError(`the function gave ${describe(made)}, expected { x, y }`)
+  throw new DataError(`the function returned ${describe(made)}, expected { x, y }`)
 }
 
-/** A batch in memory of its own. */
+/** A batch in separate memory. */
 function batchOf(what: 'x' | 'y', value: unknown, count: number): PackedArray {
   const packed = pack(what, value)
   if (packed.shape[0] === count) return { ...packed, data: packed.data.slice() }
   throw new DataError(
-    `the function gave a batch whose ${what} has shape (${packed.shape.join(', ')}), expected ${count} samples along the first axis`,
+    `the function returned a batch whose ${what} has shape (${packed.shape.join(', ')}), expected ${count} samples along the first axis`,
   )
 }
 
-/** Samples one after the other, in memory of their own. */
+/** Stacked samples, in separate memory. */
 function stacked(what: 'x' | 'y', values: readonly unknown[], indices: readonly number[]): PackedArray {
   let all: TypedArray | undefined
   let first: PackedArray | undefined
@@ -97,7 +97,7 @@ function stacked(what: 'x' | 'y', values: readonly unknown[], indices: readonly 
     all ??= new (packed.data.constructor as new (length: number) => TypedArray)(size * values.length)
     if (packed.dtype !== first.dtype || `${packed.shape}` !== `${first.shape}`) {
       throw new DataError(
-        `${what} of sample ${indices[i]} is ${packed.dtype} (${packed.shape.join(', ')}), that of sample ${indices[0]} ${first.dtype} (${first.shape.join(', ')}); give all samples one shape and type`,
+        `${what} of sample ${indices[i]} is ${packed.dtype} (${packed.shape.join(', ')}), ${what} of sample ${indices[0]} is ${first.dtype} (${first.shape.join(', ')}); give all samples one shape and type`,
       )
     }
     all.set(packed.data as never, i * size)

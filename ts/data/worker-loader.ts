@@ -1,4 +1,4 @@
-/** Batches that a user's module makes in worker threads. */
+/** Batches made by a user's module in worker threads. */
 
 import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
@@ -14,25 +14,25 @@ import type { WorkerCall } from './worker-protocol.js'
 
 /** Options of {@link workerLoader}. */
 export interface WorkerLoaderOptions {
-  /** Number of samples there are: the function is called with their numbers, from 0. */
+  /** Number of samples: the function is called with their indices, from 0. */
   samples: number
-  /** Samples in a batch; the last one keeps what is left. Default 32. */
+  /** Samples in a batch; the last one may have fewer. Default 32. */
   batchSize?: number
-  /** Give the samples in another order in every epoch. Default false. */
+  /** Shuffle the samples in every epoch. Default false. */
   shuffle?: boolean
-  /** Decides the orders. Default 0. */
+  /** Seed of the orders. Default 0. */
   seed?: number
-  /** Threads. Default: as many as there are processors but one, at most 4. The batches are the same for any number. */
+  /** Number of threads. Default: the number of processors minus one, at most 4. The batches are the same for any number. */
   workers?: number
-  /** Batches that each thread may be ahead. Default 2. */
+  /** Number of batches that each thread may be ahead. Default 2. */
   ahead?: number
-  /** Whether the function makes one sample of its number, or a batch of a list of numbers. Default 'sample'. */
+  /** Whether the function makes one sample from its index, or a batch from a list of indices. Default 'sample'. */
   call?: 'sample' | 'batch'
-  /** Name of the function that the module exports. Default 'default'. */
+  /** Name of the exported function. Default 'default'. */
   export?: string
-  /** Number of classes; with it, plain numbers that the function gives as y are class labels of int32. */
+  /** Number of classes. If it is given, plain numbers in y are int32 class labels. */
   classes?: number
-  /** Given to every call as `data`: what can be cloned, such as paths and settings. */
+  /** Passed to every call as `data`: any cloneable value, such as paths and settings. */
   data?: unknown
 }
 
@@ -51,15 +51,15 @@ const checks: Checks<WorkerLoaderOptions> = {
 
 /** A dataset whose batches are made in worker threads. */
 export interface WorkerLoader extends Dataset, AsyncDisposable {
-  /** Threads that are there now. */
+  /** Number of running threads. */
   readonly threads: number
-  /** Stops the threads. They are started anew when there is another pass. */
+  /** Stops the threads. The next pass starts them again. */
   close(): Promise<void>
 }
 
 /**
- * A dataset whose samples are made by a function of the user's module, in worker threads, so that decoding and the like hold up neither
- * the training nor each other. Batches come in order, and are the same for any number of threads.
+ * A dataset whose samples are made by a function from the user's module, in worker threads, so that decoding blocks neither training nor
+ * other samples. Batches come in order, and are the same for any number of threads.
  *
  *     // samples.js
  *     export default async function (index, { epoch, data }) {
@@ -69,13 +69,13 @@ export interface WorkerLoader extends Dataset, AsyncDisposable {
  *     const loader = workerLoader(new URL('./samples.js', import.meta.url), { samples: 5000, classes: 10, data: { files, labels } })
  *     await model.fitDataset(loader, { epochs: 10 })
  *
- * The function gives `{ x, y }`, each a number, a typed array, nested numbers or `{ dtype, shape, data }`; with `call: 'batch'` the first axis is
- * that of the samples. What it throws reaches whoever goes through the batches, with the stack it had in the thread as its `cause`. Threads
- * are started with the first batch of a pass and stopped at once where it is left early, as by the signal of `fit`; else after some seconds
- * without work, or by `close`.
+ * The function returns `{ x, y }`, each a number, a typed array, nested numbers or `{ dtype, shape, data }`; with `call: 'batch'` the first
+ * axis is the sample axis. An exception reaches the consumer of the batches, with the stack of the thread in its `cause`. Threads start
+ * with the first batch of a pass. They stop at once if the pass ends early, for example by the signal of `fit`; otherwise after some
+ * seconds without work, or by `close`.
  *
  * @param url of the module: a URL of a file, or its path
- * @throws {ArgumentError} for what can be no module, and for data that cannot be cloned
+ * @throws {ArgumentError} for an invalid url, and for data that cannot be cloned
  */
 export function workerLoader(url: URL | string, options: WorkerLoaderOptions): WorkerLoader {
   const given = checkOptions('workerLoader', options, checks)
@@ -106,7 +106,7 @@ class Loader implements WorkerLoader {
   readonly classes: number | undefined
   readonly #shuffle: boolean
   readonly #seed: number
-  /** Batches that are being made at a time. */
+  /** Number of batches being made at a time. */
   readonly #window: number
   readonly #pool: WorkerPool
   #passes = 0
@@ -151,13 +151,13 @@ class Loader implements WorkerLoader {
     return new Pass(this.#pool, this, epoch, this.#window)
   }
 
-  /** The numbers of the samples in the order of an epoch; undefined for that of the numbers. */
+  /** The indices of the samples in the order of an epoch; undefined for ascending order. */
   async orderOf(epoch: number): Promise<Int32Array | undefined> {
     return this.#shuffle ? inTurns(shuffledOrder(this.samples, this.#seed, epoch)) : undefined
   }
 }
 
-/** @throws {ArgumentError} for what threads cannot be given */
+/** @throws {ArgumentError} for values that cannot be cloned */
 function cloned(data: unknown): unknown {
   try {
     return structuredClone(data)
@@ -169,18 +169,18 @@ function cloned(data: unknown): unknown {
   }
 }
 
-/** One pass. Not a generator, whose `return` would wait for the batch that is being made. */
+/** One pass. Not a generator: its `return` would wait for the current batch. */
 class Pass implements AsyncIterator<Batch> {
   readonly #pool: WorkerPool
   readonly #loader: Loader
   readonly #epoch: number
   readonly #order: Promise<Int32Array | undefined>
   readonly #window: number
-  /** Batches that were asked of the threads, in order. */
+  /** Requested batches, in order. */
   readonly #asked: Promise<PackedBatch>[] = []
   #at = 0
   #isOver = false
-  /** Ends waiting for a batch. */
+  /** Ends the wait for a batch. */
   #leave: () => void = () => {}
   readonly #left = new Promise<undefined>((resolve) => {
     this.#leave = () => resolve(undefined)
@@ -192,7 +192,7 @@ class Pass implements AsyncIterator<Batch> {
     this.#epoch = epoch
     this.#window = window
     this.#order = loader.orderOf(epoch)
-    // Whoever asks for the first batch is told.
+    // The request for the first batch reports the error.
     this.#order.catch(() => {})
   }
 
@@ -204,7 +204,7 @@ class Pass implements AsyncIterator<Batch> {
       const indices = order === undefined ? places : places.map((place) => order[place] as number)
       this.#at += batchSize
       const made = this.#pool.run(this, this.#epoch, indices)
-      // It is waited for later.
+      // Awaited later.
       made.catch(() => {})
       this.#asked.push(made)
     }
@@ -230,7 +230,7 @@ class Pass implements AsyncIterator<Batch> {
     return { value: batch, done: false }
   }
 
-  /** Ends the pass, and stops the threads where they are at it. */
+  /** Ends the pass, and stops the threads that work for it. */
   async return(): Promise<IteratorResult<Batch>> {
     this.#isOver = true
     this.#leave()

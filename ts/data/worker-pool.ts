@@ -1,27 +1,27 @@
-/** Worker threads that make batches: started when there is work, and stopped when there has been none for a while. */
+/** Worker threads that make batches: started on demand, and stopped after some time without work. */
 
 import { Worker } from 'node:worker_threads'
 import { DataError, describe, IOError, StateError } from '../core/errors.js'
 import type { PackedArray, WorkerAnswer, WorkerFailure, WorkerSetup, WorkerTask } from './worker-protocol.js'
 
-/** Time that threads without work are kept, in milliseconds: from one epoch to the next. */
+/** Time for which idle threads are kept, in milliseconds: from one epoch to the next. */
 const idleTime = 5000
 
-/** A batch as a thread made it. */
+/** A batch from a thread. */
 export interface PackedBatch {
   readonly x: PackedArray
   readonly y: PackedArray
 }
 
 interface Job {
-  /** The pass that wants it. */
+  /** The pass of the task. */
   readonly owner: object
   readonly task: WorkerTask
   readonly resolve: (batch: PackedBatch) => void
   readonly reject: (error: unknown) => void
 }
 
-/** A thread, and the job that it is at. */
+/** A thread, and its current task. */
 interface Thread {
   readonly worker: Worker
   job: Job | undefined
@@ -41,12 +41,12 @@ export class WorkerPool {
     this.#size = size
   }
 
-  /** Threads that are there. */
+  /** Number of running threads. */
   get alive(): number {
     return this.#threads.size
   }
 
-  /** Makes a batch, when a thread has time. Rejects with what went wrong there. */
+  /** Makes a batch on an idle thread. Rejects with the error of the thread. */
   run(owner: object, epoch: number, indices: readonly number[]): Promise<PackedBatch> {
     const made = new Promise<PackedBatch>((resolve, reject) => {
       this.#queue.push({ owner, task: { id: this.#nextId++, epoch, indices }, resolve, reject })
@@ -55,7 +55,7 @@ export class WorkerPool {
     return made
   }
 
-  /** Drops what a pass asked for: stops the threads that are at it at once, and all of them where nobody else wants anything. */
+  /** Drops the tasks of a pass: stops the threads that work on them at once, and all threads if no other pass has tasks. */
   async leave(owner: object): Promise<void> {
     for (const job of this.#queue.splice(0)) if (job.owner !== owner) this.#queue.push(job)
     const isWanted =
@@ -64,7 +64,7 @@ export class WorkerPool {
     if (isWanted) this.#assign()
   }
 
-  /** Stops all threads at once, whatever they are doing. Who waits for a batch is told. */
+  /** Stops all threads at once, whatever they are doing. Calls that wait for a batch reject. */
   async close(): Promise<void> {
     for (const { reject } of this.#queue.splice(0)) reject(closed())
     await this.#stop(() => true)
@@ -81,7 +81,7 @@ export class WorkerPool {
     await Promise.all(threads.map(({ worker }) => worker.terminate()))
   }
 
-  /** Gives waiting tasks to threads without one. */
+  /** Assigns waiting tasks to idle threads. */
   #assign(): void {
     clearTimeout(this.#timer)
     while (this.#queue.length > 0) {
@@ -93,7 +93,7 @@ export class WorkerPool {
       thread.worker.postMessage(thread.job.task)
     }
     if ([...this.#threads].some(({ job }) => job !== undefined)) return
-    // What waits for nothing keeps no program from ending.
+    // A timer that does not keep a program running.
     this.#timer = setTimeout(() => void this.close(), idleTime).unref()
   }
 
@@ -110,7 +110,7 @@ export class WorkerPool {
   }
 
   #answered(thread: Thread, answer: WorkerAnswer): void {
-    // A late answer of a thread that is being stopped: its end is waited for, so it must not be let go of.
+    // A late result of a thread that is being stopped: its exit is awaited, so it stays in the list.
     if (!this.#threads.has(thread)) return
     const { job } = thread
     thread.job = undefined
@@ -121,7 +121,7 @@ export class WorkerPool {
     this.#assign()
   }
 
-  /** A thread that is no more. */
+  /** A thread that has ended. */
   #lost(thread: Thread, failure: WorkerFailure): void {
     const { job } = thread
     thread.job = undefined
@@ -130,7 +130,7 @@ export class WorkerPool {
     if (this.#queue.length > 0) this.#assign()
   }
 
-  /** What went wrong in a thread, with the stack that it had there as its cause. */
+  /** The error of a thread, with the thread's stack as its cause. */
   #errorOf({ indices }: WorkerTask, { name, message, stack }: WorkerFailure): Error {
     const cause = new Error(message)
     cause.name = name

@@ -1,15 +1,15 @@
-/** What a loader and its worker threads tell each other. */
+/** Messages between a loader and its worker threads. */
 
 import type { DType, Shape, TypedArray } from '../core/dtype.js'
 
 /** How the function of a module is called. */
 export type WorkerCall = 'sample' | 'batch'
 
-/** What a thread is told at its start. */
+/** Setup of a thread. */
 export interface WorkerSetup {
   /** The user's module. */
   readonly url: string
-  /** Name of the function that it exports. */
+  /** Name of the exported function. */
   readonly name: string
   readonly call: WorkerCall
   /** Whether plain numbers of y are class labels. */
@@ -22,23 +22,23 @@ export interface WorkerSetup {
 export interface WorkerTask {
   readonly id: number
   readonly epoch: number
-  /** Numbers of its samples. */
+  /** Indices of its samples. */
   readonly indices: readonly number[]
 }
 
-/** An array on its way; its buffer is handed over. */
+/** An array in a message; its buffer is transferred. */
 export interface PackedArray {
   readonly dtype: DType
   readonly shape: Shape
   readonly data: TypedArray
 }
 
-/** What became of a task. */
+/** Result of a task. */
 export type WorkerAnswer =
   | { readonly id: number; readonly x: PackedArray; readonly y: PackedArray }
   | { readonly id: number; readonly failed: WorkerFailure }
 
-/** What went wrong in a thread, in words, with the stack that it had there. */
+/** The error of a thread as text, with the thread's stack. */
 export interface WorkerFailure {
   readonly name: string
   readonly message: string

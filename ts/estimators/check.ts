@@ -33,7 +33,7 @@ export function checkRows(what: string, value: unknown): asserts value is Tensor
   throw new ShapeError(`${what} has shape [${value.shape}], expected rows [n, d]`)
 }
 
-/** The device; {@link checkDevice} names the valid devices. */
+/** The device; {@link checkDevice} checks that it exists. */
 export const device: Check<DeviceRequest> = {
   expected: "the name of a device such as 'cpu'",
   accepts: (value) => typeof value === 'string',
@@ -49,7 +49,7 @@ export function checkMeeting(name: string, x: Tensor, y: Tensor): void {
   if (!isDivided() || x.device === y.device) return
   const first = (one: Tensor) => one.reshape([one.size]).slice([0], [1]).cast('float64')
   try {
-    // Builds graph and computes nothing: only the graph knows whether a tensor is bound to its device.
+    // Builds graph and computes nothing: the device of constants is decided by their use.
     tidy(() => {
       first(x).add(first(y))
     })

@@ -18,7 +18,7 @@ export type SampleData = NestedInput | Tensor | ArrayData | string
 
 /** Options of {@link samplesFrom}. */
 export interface SamplesOptions {
-  /** Device of the result. Default: the device of the data. */
+  /** Device of the result. Default: the device of the data; arrays go to the device of the other argument if that is a tensor, otherwise to the default device. */
   readonly device?: DeviceRequest | undefined
   /** The other argument. */
   readonly beside?: unknown
@@ -31,7 +31,7 @@ export interface SamplesOptions {
  * be computed again by each of the many plans of an estimate.
  *
  * @param what name of the argument, for messages
- * @throws DataError for NaN and infinite values, and where all are subnormal; ShapeError for a single number; IOError for a file that cannot be read
+ * @throws DataError for NaN and infinite values, and if all values are subnormal; ShapeError for a single number; IOError for a file that cannot be read
  */
 export async function samplesFrom(
   what: string,
@@ -45,7 +45,7 @@ export async function samplesFrom(
   return result
 }
 
-/** Disposes of what {@link samplesFrom} gave for data, unless it is the tensor that was given. */
+/** Disposes of the result of {@link samplesFrom}, unless it is the given tensor. */
 export function releaseSamples(samples: Tensor, data: SampleData): void {
   if (samples !== data) samples.dispose()
 }
@@ -73,7 +73,7 @@ async function checkedSamples(
   return keepShape && given.rank > 2 ? numbers.reshape(given.shape) : numbers
 }
 
-/** @param other default device of arrays */
+/** @param other device of arrays by default */
 async function tensorFrom(
   what: string,
   data: SampleData,

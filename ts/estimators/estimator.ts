@@ -28,8 +28,8 @@ import { checkLabels, classesOf, isLabels } from './samples.js'
 /** Options that every estimator takes. */
 export interface EstimatorOptions {
   /**
-   * Device of `estimate` and of evaluations after epochs. Default: the device of the data; for arrays the default device. `criterion` runs on the device of
-   * its tensors.
+   * Device of `estimate` and of evaluations after epochs. Default: the device of the data, and the default device for arrays. `criterion`
+   * computes on the device of its tensors.
    */
   device?: DeviceRequest
 }

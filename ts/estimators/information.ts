@@ -65,7 +65,7 @@ export abstract class InformationEstimator<O extends object = object> extends Es
   }
 
   /**
-   * Whether `nats` never exceeds the limit of {@link isLimited}, so that a lazy value needs no entropies of the rows to be held there. Default false.
+   * Whether `nats` never exceeds the limit of {@link isLimited}, so a lazy value needs no cap by the entropies of the rows. Default false.
    */
   protected get isWithinLimit(): boolean {
     return false

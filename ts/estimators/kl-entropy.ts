@@ -32,7 +32,7 @@ export interface KLEntropyOptions {
   jitter?: number
   /** Seed of the noise. Default 0. */
   seed?: number
-  /** Where to compute. Default: where the data are. */
+  /** Device of the computation. Default: the device of the data. */
   device?: DeviceRequest
 }
 

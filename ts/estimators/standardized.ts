@@ -3,7 +3,7 @@ import { where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { columnsInRange } from './magnitude.js'
 
-/** Columns of mean 0 and variance 1; those that are constant become 0. */
+/** Columns of mean 0 and variance 1; constant columns become 0. */
 export function standardized(z: Tensor): Tensor {
   const varies = varying(z)
   const near = columnsInRange(z)

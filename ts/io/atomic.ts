@@ -1,9 +1,8 @@
 /**
- * Files that are either the old one or the new one, never half of each.
+ * Atomic replacement of files: a file is the old one or the new one, never half of each.
  *
- * Contents go to a temporary file in the same folder, are forced to the disk, and take the final name in one
- * step. A process killed in between leaves the old file as it was, and perhaps a temporary file beside it, which the next
- * program that writes into the folder removes (see temporary-files.ts).
+ * Contents go to a temporary file in the same folder, are synced, and are renamed. A process killed in between leaves the old file, and
+ * perhaps a temporary file beside it, which the next program that writes into the folder removes (see temporary-files.ts).
  */
 
 import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
@@ -13,57 +12,57 @@ import { type Checks, checkOptions, flag } from '../core/options.js'
 import { piecesOf, releaseAll, snapshotsOf } from './snapshot.js'
 import { removeLeftovers, temporaryName } from './temporary-files.js'
 
-/** What to write: text (as UTF-8), bytes, or pieces that follow one another. */
+/** Contents of a file: text (as UTF-8), bytes, or consecutive chunks. */
 export type Contents = string | Uint8Array | readonly Uint8Array[]
 
 export interface AtomicOptions {
   /**
-   * Force file and folder to the disk, so that the file also outlives a power cut. Default true; without it the
-   * file still survives the death of the process.
+   * Sync file and folder to disk, so that the file survives a power failure. Default true; without it the file still survives the death of
+   * the process.
    */
   sync?: boolean
 }
 
 const checks: Checks<AtomicOptions> = { sync: flag }
 
-/** Text of an error of the system, or of anything thrown. */
+/** Text of a system error, or of any thrown value. */
 export function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** Code of an error of the system, such as 'ENOENT'. */
+/** Code of a system error, such as 'ENOENT'. */
 export function systemCode(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code
 }
 
-/** @throws ArgumentError unless `path` can be the path of a file or folder */
+/** @throws ArgumentError unless `path` can be a path of a file or folder */
 export function checkPath(who: string, path: unknown, kind: 'file' | 'folder' = 'file'): void {
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) return
   const mend = path instanceof URL ? "; convert it: fileURLToPath(url) of 'node:url'" : ''
   throw new ArgumentError(`${who}: given ${describe(path)}, expected the path of a ${kind} as text${mend}`)
 }
 
-/** What to do about an error of the system. */
+/** Remedy for a system error. */
 function remedy(error: unknown): string {
   switch (systemCode(error)) {
     case 'ENOSPC':
     case 'EDQUOT':
       return 'the disk or the quota is full; make room, or write elsewhere'
     case 'EFBIG':
-      return 'the file is larger than the system lets it be; raise the limit, or write elsewhere'
+      return 'the file is larger than the system permits; raise the limit, or write elsewhere'
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return 'the folder may not be written; change its permissions, or write elsewhere'
+      return 'the folder is not writable; change its permissions, or write elsewhere'
     case 'EEXIST':
     case 'ENOTDIR':
-      return 'a file stands where a folder should be; check the path'
+      return 'there is a file in place of a folder; check the path'
     default:
-      return 'check that the folder may be written and the disk has room'
+      return 'check that the folder is writable and the disk has room'
   }
 }
 
-/** The file that `path` means (through a link), and the permissions it has, if it is there. */
+/** The file at `path` (following a link), and its permissions, if it exists. */
 async function existing(path: string): Promise<{ target: string; mode: number | undefined }> {
   try {
     const target = await realpath(path)
@@ -76,7 +75,7 @@ async function existing(path: string): Promise<{ target: string; mode: number | 
   }
 }
 
-/** One write never hands the system more than this: larger writes are refused. */
+/** Maximum number of bytes of one write call: systems refuse larger ones. */
 const largestWrite = 1 << 30
 
 async function writeAll(file: FileHandle, piece: Uint8Array): Promise<number> {
@@ -88,26 +87,26 @@ async function writeAll(file: FileHandle, piece: Uint8Array): Promise<number> {
   return length
 }
 
-/** Forces the names in a folder to the disk. Windows opens no folders: its renames are journalled. */
+/** Syncs the names in a folder to disk. Windows cannot open folders: its renames are journaled. */
 async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return
   const handle = await open(folder, 'r')
   try {
     await handle.sync()
   } catch (error) {
-    // Some network file systems have no such thing; the file itself is on the disk all the same.
+    // Some network file systems cannot sync folders; the file itself is on disk.
     if (!['EINVAL', 'ENOTSUP'].includes(systemCode(error) ?? '')) throw error
   } finally {
     await handle.close()
   }
 }
 
-/** Makes a folder and those above it. */
+/** Makes a folder and its parents. */
 async function makeFolder(folder: string, sync: boolean): Promise<void> {
   const first = await mkdir(folder, { recursive: true })
   if (first === undefined) return removeLeftovers(folder)
   if (!sync) return
-  // The names of new folders stand in the folders above them.
+  // The names of new folders are in their parent folders.
   const top = dirname(resolve(first))
   for (let above = resolve(folder); above !== top && above !== dirname(above); ) {
     above = dirname(above)
@@ -116,11 +115,11 @@ async function makeFolder(folder: string, sync: boolean): Promise<void> {
 }
 
 /**
- * Puts a file in place of another in one step, from pieces that nobody changes meanwhile.
+ * Replaces a file atomically, from chunks that must not change during the write.
  *
- * @param pieces bytes in order; may be made one after the other, while the one before is written
- * @param length bytes of all pieces: a file of another length is never put in place
- * @throws IOError where it cannot be written; what `pieces` throws. `path` is then as it was before
+ * @param pieces bytes in order; each may be made while the one before is written
+ * @param length total bytes: a file of another length is never put in place
+ * @throws IOError if it cannot be written; errors of `pieces`. `path` has not changed then
  */
 export async function replaceFile(
   path: string,
@@ -137,7 +136,7 @@ export async function replaceFile(
     const file = await open(name, 'wx', mode)
     temporary = name
     try {
-      // Permissions as they were, whatever the mask of this process.
+      // The earlier permissions, independent of the umask of this process.
       if (mode !== undefined) await file.chmod(mode)
       let written = 0
       for await (const piece of pieces) written += await writeAll(file, piece)
@@ -161,12 +160,12 @@ export async function replaceFile(
 }
 
 /**
- * Writes a file in one step, making its folders as needed; a file that is there is replaced and keeps its
- * permissions. The contents are taken as they are now: what happens to the bytes afterward does not reach the file.
+ * Writes a file atomically, making its folders as needed; an existing file is replaced and keeps its permissions. The contents are copied
+ * at the call: later changes to the bytes do not reach the file.
  *
- * @param path where the file shall be; a symbolic link is followed
- * @param contents text, bytes, or a list of pieces
- * @throws ArgumentError for other contents; IOError where it cannot be written; `path` is then as it was before
+ * @param path of the file; a symbolic link is followed
+ * @param contents text, bytes, or a list of chunks
+ * @throws ArgumentError for other contents; IOError if it cannot be written; `path` has not changed then
  */
 export async function writeAtomic(
   path: string,
@@ -183,7 +182,7 @@ export async function writeAtomic(
   }
 }
 
-/** The pieces of some contents. */
+/** The chunks of some contents. */
 function piecesIn(path: string, contents: Contents): readonly Uint8Array[] {
   if (typeof contents === 'string') return [Buffer.from(contents)]
   const pieces: readonly unknown[] = Array.isArray(contents) ? contents : [contents]
@@ -194,7 +193,7 @@ function piecesIn(path: string, contents: Contents): readonly Uint8Array[] {
   )
 }
 
-/** Bytes of all pieces. */
+/** Total bytes of all chunks. */
 export function lengthOf(pieces: readonly { readonly length: number }[]): number {
   return pieces.reduce((total, { length }) => total + length, 0)
 }

@@ -1,37 +1,37 @@
-/** Where the bytes of arrays come from: files, parts of them, and members of archives. */
+/** Sources of bytes of arrays: files, parts of files, and members of archives. */
 
 import { DataError } from '../core/errors.js'
 import { bytesPerTurn, nextTurn } from '../core/turns.js'
 import { FileReader } from './file-reader.js'
 
-/** Bytes that can be read from any place. */
+/** Random access to bytes. */
 export interface ByteSource {
-  /** What to call it in messages. */
+  /** Its name in messages. */
   readonly path: string
   /** Its length in bytes. */
   readonly size: number
-  /** The bytes from a position, in a buffer of their own. */
+  /** The bytes from a position, in a separate buffer. */
   bytes(position: number, length: number): Promise<Uint8Array<ArrayBuffer>>
 }
 
-/** A source that holds a file open. */
+/** A source with an open file. */
 export interface OpenSource extends ByteSource {
   close(): Promise<void>
 }
 
-/** What sources are opened from, each time that something is read. */
+/** Opens a source for each read. */
 export interface ByteStore {
   readonly path: string
   readonly size: number
-  /** Whether it is unpacked from its beginning up to what is wanted. */
+  /** Whether it is decompressed from its beginning up to the requested bytes. */
   readonly isSequential: boolean
-  /** Opens it to read parts; those of a compressed member in rising order, for it is unpacked as it is read. */
+  /** Opens it to read parts. Parts of a compressed member must be read in ascending order, since it is decompressed as it is read. */
   open(): Promise<OpenSource>
-  /** Opens it to read all of it; what has a checksum is checked. */
+  /** Opens it to read all of it; a checksum is verified, if there is one. */
   openWhole(): Promise<OpenSource>
 }
 
-/** A file, which may not change between two reads. */
+/** A file, which must not change between two reads. */
 export class FileStore implements ByteStore {
   readonly path: string
   readonly size: number
@@ -44,13 +44,13 @@ export class FileStore implements ByteStore {
     this.#written = written
   }
 
-  /** @throws DataError where the file changed since; IOError where it cannot be opened */
+  /** @throws DataError if the file has changed; IOError if it cannot be opened */
   async open(): Promise<FileReader> {
     const file = await FileReader.open(this.path)
     if (file.size === this.size && file.written === this.#written) return file
     await file.close()
     throw new DataError(
-      `${this.path} was written anew after it was opened, and what was read before may not belong to it; open it again`,
+      `${this.path} was written again after it was opened, so earlier values may not belong to it; open it again`,
     )
   }
 
@@ -59,7 +59,7 @@ export class FileStore implements ByteStore {
   }
 }
 
-/** Bytes in memory, which are read as a file is. */
+/** Bytes in memory with the interface of a file. */
 export class MemorySource implements OpenSource {
   readonly size: number
 
@@ -84,7 +84,7 @@ export class MemorySource implements OpenSource {
   async close(): Promise<void> {}
 }
 
-/** Throws DataError where a source ends before `end`. */
+/** Throws DataError if a source ends before `end`. */
 export function checkEnd({ path, size }: ByteSource, end: number): void {
   if (end <= size) return
   throw new DataError(`${path}: it ends at byte ${size}, but ${end} are needed; write it again`)

@@ -1,13 +1,13 @@
-/** Columns that grow line by line, in blocks of memory, so that nothing is copied until their length is known. */
+/** Columns that grow line by line, in blocks of memory, so nothing is copied until their length is known. */
 
 import { withRoom } from '../core/dtype.js'
 import { DataError, describe } from '../core/errors.js'
 import { nextTurn } from '../core/turns.js'
 import type { ArrayData } from './element-types.js'
 
-/** Numbers in a block: some milliseconds to look at. */
+/** Numbers in a block: a few milliseconds of work. */
 const blockLength = 1 << 18
-/** Most classes that texts can be: a column of more is no class but a name for each line. */
+/** Maximum number of classes in a text column: with more, each line has a name rather than a class. */
 const mostClasses = 1 << 16
 
 type Floats = Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>
@@ -18,7 +18,7 @@ const floats = (dtype: FloatDType, length: number): Floats =>
     dtype === 'float32' ? new Float32Array(length) : new Float64Array(length),
   )
 
-/** Rows of as many numbers each; NaN stands for the mean of its column. */
+/** Rows of equal length; NaN represents the mean of its column. */
 export class NumberRows {
   /** Rows so far. */
   count = 0
@@ -26,7 +26,7 @@ export class NumberRows {
   readonly #dtype: FloatDType
   readonly #blocks: Floats[] = []
   #at = blockLength
-  /** Sum and number of the values of each column, and the places of NaN among all. */
+  /** Sum and count of the values of each column, and the positions of NaN. */
   readonly #sums: Float64Array
   readonly #counts: Float64Array
   readonly #holes: number[] = []
@@ -56,7 +56,7 @@ export class NumberRows {
   }
 
   /**
-   * All rows, their memory released.
+   * All rows; releases their blocks.
    *
    * @param refuse throws the error for a column without a value
    */
@@ -73,9 +73,9 @@ export class NumberRows {
 }
 
 /**
- * The values of blocks in one array, of which the last may be filled in part; the blocks are let go of.
+ * The values of blocks in one array; the last block may be partly filled. Releases the blocks.
  *
- * @param change what each value becomes
+ * @param change applied to each value
  */
 async function joined<T extends Floats | Int32Array>(
   blocks: Floats[],
@@ -93,21 +93,21 @@ async function joined<T extends Floats | Int32Array>(
   return into
 }
 
-/** Targets, and what their classes are called. */
+/** Targets and the names of their classes. */
 export interface Targets {
   /** `[n]`: int32 classes, or numbers. */
   readonly y: ArrayData
-  /** Undefined for numbers, and for classes that are whole numbers already. */
+  /** Undefined for numbers, and for whole-number classes. */
   readonly classNames: readonly string[] | undefined
 }
 
-/** A column of targets: numbers, or the texts of classes. Where it is not said which, the first line decides. */
+/** A column of targets: numbers, or texts of classes. Unless the caller says which, the first line decides. */
 export class TargetColumn {
   /** File and column, for messages. */
   readonly #where: string
   readonly #labels: boolean | undefined
   readonly #dtype: FloatDType
-  /** Places of texts by first appearance; undefined for numbers. */
+  /** Indices of texts by first appearance; undefined for numbers. */
   #texts: Map<string, number> | undefined
   /** Whether all numbers so far could be classes. */
   #areWhole = true
@@ -189,7 +189,7 @@ export class TargetColumn {
 
 const isClass = (value: number) => Number.isInteger(value) && value >= 0 && value < 2 ** 31
 
-/** The decimal number that a text is; undefined for any other, also for those of other forms that JavaScript has. */
+/** The decimal number in a text; undefined for other texts, also for other number formats of JavaScript. */
 export function decimal(field: string): number | undefined {
   return /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(field) ? Number(field) : undefined
 }

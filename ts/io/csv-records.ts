@@ -1,21 +1,21 @@
 /**
- * The records of a CSV file (RFC 4180), piece by piece: fields divided by a character, which may stand in double quotes; within quotes, a quote
- * is written twice, and line ends are text. Empty lines count for nothing.
+ * The records of a CSV file (RFC 4180), chunk by chunk: fields separated by a character and optionally double-quoted. Within quotes a quote
+ * is doubled, and line ends are text. Empty lines are skipped.
  */
 
 import { DataError } from '../core/errors.js'
 import type { FileReader } from './file-reader.js'
 import { foreignFile } from './foreign-files.js'
 
-/** One line of fields, and which line of the file it begins on, from 1. */
+/** One line of fields, with the line of the file where it begins, from 1. */
 export interface CsvRecord {
   readonly fields: readonly string[]
   readonly line: number
 }
 
-/** Bytes that are read and looked at in one turn of the event loop. */
+/** Bytes that are read and parsed in one turn of the event loop. */
 const pieceBytes = 1 << 17
-/** Longest record, in characters: a quote that is never closed would else take in the whole file. */
+/** Maximum length of a record in characters: otherwise an unclosed quote would read the whole file. */
 const longestRecord = 1 << 24
 
 const quote = 0x22
@@ -23,10 +23,10 @@ const newline = 0x0a
 const carriage = 0x0d
 
 /**
- * The records of a file, some at a time.
+ * The records of a file, in groups.
  *
  * @param delimiter one character
- * @throws IOError where the file cannot be read; DataError for text that is not UTF-8, and for quotes that do not close
+ * @throws IOError if the file cannot be read; DataError for text that is not UTF-8, and for unclosed quotes
  */
 export async function* csvRecords(file: FileReader, delimiter: string): AsyncGenerator<readonly CsvRecord[]> {
   const parser = new Parser(file.path, delimiter)
@@ -46,15 +46,15 @@ export async function* csvRecords(file: FileReader, delimiter: string): AsyncGen
 }
 
 function notText(path: string, bytes: Uint8Array, cause?: unknown): DataError {
-  const why = foreignFile(bytes) ?? 'it is not text in UTF-8; save it as such'
+  const why = foreignFile(bytes) ?? 'it is not text in UTF-8; save it in UTF-8'
   return new DataError(`${path} is not a CSV file: ${why}`, { cause })
 }
 
-/** Finds records in text that comes in pieces. */
+/** Finds records in chunks of text. */
 class Parser {
   readonly #path: string
   readonly #delimiter: number
-  /** Text from the beginning of a record that has not ended yet. */
+  /** Text of the current, incomplete record. */
   #text = ''
   #at = 0
   #line = 1
@@ -64,7 +64,7 @@ class Parser {
     this.#delimiter = delimiter.charCodeAt(0)
   }
 
-  /** The records that have ended with this piece. */
+  /** The records that end in this chunk. */
   push(piece: string, isLast: boolean): CsvRecord[] {
     this.#text = this.#text.slice(this.#at) + piece
     this.#at = 0
@@ -83,7 +83,7 @@ class Parser {
     return records
   }
 
-  /** The record that begins here; undefined where its end has not come yet. */
+  /** The record that begins here; undefined if its end has not arrived. */
   #record(isLast: boolean): CsvRecord | undefined {
     const text = this.#text
     const line = this.#line
@@ -111,7 +111,7 @@ class Parser {
         continue
       }
       if (end === text.length && !isLast) return undefined
-      // A line may end with two characters, of which the second comes with the next piece.
+      // A line may end with two characters, the second of which is in the next chunk.
       if (code === carriage && end + 1 === text.length && !isLast) return undefined
       if (end < text.length && code !== newline && code !== carriage) {
         throw this.#wrong(
@@ -126,7 +126,7 @@ class Parser {
     }
   }
 
-  /** Where the quote that ends a field stands; -1 where it has not come yet. */
+  /** Position of the quote that ends a field; -1 if it has not arrived. */
   #closing(from: number): number {
     const text = this.#text
     for (let at = text.indexOf('"', from); at >= 0; at = text.indexOf('"', at + 2)) {

@@ -1,4 +1,4 @@
-/** Tables of numbers and class labels in CSV files, as arrays to train on. */
+/** Tables of numbers and class labels in CSV files, as arrays. */
 
 import { DataError, describe, unknownName } from '../core/errors.js'
 import { floatDType } from '../core/operands.js'
@@ -22,23 +22,23 @@ import type { ArrayData } from './element-types.js'
 import { FileReader } from './file-reader.js'
 import { checkRows, type LazyArray, lazyOf, type RowRange } from './lazy-array.js'
 
-/** A column: its name in the first line, or its number from 0. */
+/** A column: its name in the first line, or its index from 0. */
 export type CsvColumn = string | number
 
 /** Options of {@link readCsv}. */
 export interface CsvOptions {
   /**
-   * Whether the first line names the columns. Default: true, and a first line of numbers alone is refused, since it hardly does; without
-   * a header, columns are named by their numbers.
+   * Whether the first line has the names of the columns. Default: true, and a first line of only numbers is refused, since it is unlikely
+   * to be names. Without a header, columns are named by their indices.
    */
   header?: boolean
-  /** The inputs, in this order. Default: all columns but the target. */
+  /** The inputs, in this order. Default: all columns except the target. */
   columns?: readonly CsvColumn[]
-  /** The column of the targets. Default: there is none. */
+  /** The column of the targets. Default: none. */
   target?: CsvColumn
   /**
-   * Whether the target holds classes. Default: true for texts, and for whole numbers from 0 alone; false for other numbers. Texts among
-   * numbers are refused unless this says what they are.
+   * Whether the target holds classes. Default: true for texts, and for only whole numbers from 0; false for other numbers. Texts among
+   * numbers are refused unless this option is given.
    */
   labels?: boolean
   /** The character between fields. Default ','. */
@@ -46,11 +46,11 @@ export interface CsvOptions {
   /** Dtype of the inputs, and of targets that are numbers. Default 'float32'. */
   dtype?: 'float32' | 'float64'
   /**
-   * What becomes of a missing input: 'refuse' (an error that names it), 'drop' (its line is left out), 'mean' (that of its column), or a
-   * number that takes its place. A missing target is refused, or its line is dropped. Default 'refuse'.
+   * Handling of a missing input: 'refuse' (an error that names it), 'drop' (its line is left out), 'mean' (of its column), or a replacement
+   * number. A missing target is refused, or its line is dropped. Default 'refuse'.
    */
   missing?: 'refuse' | 'drop' | 'mean' | number
-  /** Texts that stand for a missing value. Default '', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL', '?'. */
+  /** Texts that mean a missing value. Default '', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL', '?'. */
   missingTexts?: readonly string[]
 }
 
@@ -62,7 +62,7 @@ export interface CsvTable {
   readonly y: ArrayData
   /** Names of the inputs. */
   readonly columns: readonly string[]
-  /** Name of each class, in the order of the labels, where the target holds texts; undefined for numbers. */
+  /** Name of each class, in the order of the labels, for a target of texts; undefined for numbers. */
   readonly classNames: readonly string[] | undefined
 }
 
@@ -85,16 +85,16 @@ const checks: Checks<CsvOptions> = {
 const usualTexts = ['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL', '?']
 
 /**
- * Reads a CSV file: numbers as inputs, numbers or class labels as targets. Fields may stand in double quotes; white space around numbers
- * and labels does not count.
+ * Reads a CSV file: numbers as inputs, numbers or class labels as targets. Fields may be double-quoted; white space around numbers and
+ * labels is ignored.
  *
  *     const { x, y, classNames } = await readCsv('iris.csv', { target: 'species' })
  *     await model.fit(x, y)
  *
- * Labels that are texts become 0, 1, 2 ... in the order of their names, so that the same names give the same numbers.
+ * Text labels become 0, 1, 2 ... in the order of their names, so the same names give the same numbers.
  *
- * @throws IOError where the file cannot be read; DataError for what is no table, naming line and column; UnknownNameError for a column that
- *   is not there
+ * @throws IOError if the file cannot be read; DataError for an invalid table, naming line and column; UnknownNameError for an unknown
+ *   column
  */
 export function readCsv(path: string, options: CsvOptions & { readonly target: CsvColumn }): Promise<CsvTable>
 export function readCsv(
@@ -134,17 +134,17 @@ async function tableOf(
   return table.finish()
 }
 
-/** What a first look at a CSV file tells. */
+/** Result of a first pass through a CSV file. */
 interface CsvOutline {
-  /** Lines of values. */
+  /** Number of lines of values. */
   readonly lines: number
   readonly width: number
   readonly header: boolean
 }
 
 /**
- * The numbers of a CSV file as one array `[lines, columns]`, read when they are asked for: each reading goes through the file line by line. A
- * first line that is not of numbers alone names the columns; in a file that is named .tsv, tabs stand between fields.
+ * The numbers of a CSV file as one array `[lines, columns]`, read on demand: each read passes through the file line by line. A first line
+ * with anything but numbers has the names of the columns; in a .tsv file, tabs separate fields.
  *
  * @param labels whether one column holds labels: it is then read at once, texts and whole numbers from 0 as classes int32 `[lines]`
  * @throws IOError, DataError as {@link readCsv}
@@ -188,7 +188,7 @@ async function outlineOf(file: FileReader, delimiter: string): Promise<CsvOutlin
     throw new DataError(`${file.path} is empty; give a file with at least one line of values`)
   const width = first.fields.length
   const isNamed = first.fields.some((field) => decimal(field.replace(/^\ufeff/, '').trim()) === undefined)
-  // Of one column of texts the first is a label like others where it comes again.
+  // In a single column of texts, the first text is a label if it occurs again.
   const header = isNamed && count > 1 && !(width === 1 && repeats > 1)
   return { lines: count - Number(header), width, header }
 }
@@ -206,11 +206,11 @@ async function labelsOf(file: FileReader, header: boolean): Promise<ArrayData> {
   return (await column.finish()).y
 }
 
-/** What lines are put together to. */
+/** The table under construction. */
 class Table {
   readonly #path: string
   readonly #names: readonly string[]
-  /** Places of the inputs in a line. */
+  /** Indices of the inputs in a line. */
   readonly #inputs: readonly number[]
   readonly #target: number | undefined
   readonly #missing: 'refuse' | 'drop' | 'mean' | number
@@ -218,7 +218,7 @@ class Table {
   readonly #numbers: NumberRows
   readonly #targets: TargetColumn | undefined
   readonly #dtype: 'float32' | 'float64'
-  /** The inputs of the line at hand. */
+  /** The inputs of the current line. */
   readonly #row: Float64Array
 
   constructor(path: string, first: CsvRecord, options: CsvOptions) {
@@ -281,7 +281,7 @@ class Table {
     if (target !== undefined) this.#targets?.push(target, line)
   }
 
-  /** The number in a field; undefined where its line is to be dropped, NaN where a mean takes its place. */
+  /** The number in a field; undefined if its line is dropped, NaN if it is replaced by the mean. */
   #number(field: string, line: number, place: number): number | undefined {
     const value = decimal(field)
     if (value !== undefined && Number.isFinite(this.#dtype === 'float32' ? Math.fround(value) : value))
@@ -292,7 +292,7 @@ class Table {
       throw this.#wrong(
         line,
         place,
-        `${why}; mend it, add it to missingTexts, leave the column out of columns, or name it as target where it holds classes`,
+        `${why}; mend it, add it to missingTexts, leave the column out of columns, or name it as target if it holds classes`,
       )
     }
     if (this.#missing === 'refuse') {
@@ -314,7 +314,7 @@ class Table {
     const columns = this.#inputs.map((place) => this.#names[place] as string)
     if (this.#numbers.count === 0) {
       throw new DataError(
-        `${this.#path} has no line of values that is left; give at least one, or other options for what is missing`,
+        `${this.#path} has no remaining line of values; give at least one, or other options for missing values`,
       )
     }
     const x = await this.#numbers.finish((i) => {
@@ -329,7 +329,7 @@ class Table {
 
 /** Names of columns in the first line. */
 function headerOf(path: string, { fields }: CsvRecord, header: boolean | undefined): string[] {
-  // A mark of the order of bytes belongs to no name.
+  // A byte-order mark is not part of a name.
   const names = fields.map((name) => name.replace(/^\ufeff/, '').trim())
   if (header === undefined && names.every((name) => decimal(name) !== undefined)) {
     throw new DataError(

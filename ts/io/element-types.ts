@@ -1,8 +1,7 @@
 /**
- * The element types that files may hold, and their names in each format: one row a type.
+ * The element types of files, and their names in each format: one row per type.
  *
- * Typed arrays are in the byte order of the machine, and the formats here are little-endian, as is every
- * machine that this library is built for.
+ * Typed arrays have the byte order of the machine. The formats here are little-endian, and so is every supported machine.
  */
 
 import { type DType, dtypes, showShape, type TypedArray } from '../core/dtype.js'
@@ -28,7 +27,7 @@ interface Row {
   }
 }
 
-/** Every element type; adding one is adding a row. */
+/** Every element type. To add one, add a row. */
 export const elementTypes: { readonly [K in DType]: Row } = {
   float32: { bytes: 4, safetensors: 'F32', npy: '<f4', zarr: 'float32', array: Float32Array },
   float64: { bytes: 8, safetensors: 'F64', npy: '<f8', zarr: 'float64', array: Float64Array },
@@ -39,7 +38,7 @@ export const elementTypes: { readonly [K in DType]: Row } = {
   uint32: { bytes: 4, safetensors: 'U32', npy: '<u4', zarr: 'uint32', array: Uint32Array },
 }
 
-/** Number of elements of `shape`, or NaN where a length is no whole number >= 0 or the product is beyond 2^53. */
+/** Number of elements of `shape`, or NaN if a length is not a whole number >= 0 or the product exceeds 2^53. */
 export function elementCount(shape: readonly unknown[]): number {
   let count = 1
   let safe = true
@@ -63,7 +62,7 @@ export function bytesOf(data: TypedArray): Uint8Array {
 
 /** Position of the first byte that is neither 0 nor 1, or -1. */
 export function firstNonBoolean(data: Uint8Array): number {
-  // Four bytes at a time, which have to begin at a multiple of four.
+  // Four bytes at a time, aligned to four bytes.
   const lead = Math.min(data.length, -data.byteOffset & 3)
   const words = new Uint32Array(data.buffer, data.byteOffset + lead, (data.length - lead) >> 2)
   let whole = 0
@@ -80,9 +79,9 @@ export function firstNonBoolean(data: Uint8Array): number {
 const fields: readonly string[] = ['dtype', 'shape', 'data'] satisfies (keyof ArrayData)[]
 
 /**
- * Checks that an array which is about to be written holds together, and each value of booleans.
+ * Checks an array before it is written, with each value of booleans.
  *
- * @param what who asks and about which array, for the message
+ * @param what caller and array, for the message
  * @throws as {@link checkForm}; DTypeError for booleans other than 0 and 1
  */
 export function checkArray(what: string, array: ArrayData): void {
@@ -90,7 +89,7 @@ export function checkArray(what: string, array: ArrayData): void {
   if (array.dtype === 'bool') checkBooleans(what, array.data as Uint8Array)
 }
 
-/** Throws DTypeError for a byte that is no boolean; the first of the bytes is number `start` of the array. */
+/** Throws DTypeError for a byte that is not a boolean; the first byte has index `start` in the array. */
 export function checkBooleans(what: string, bytes: Uint8Array, start = 0): void {
   const at = firstNonBoolean(bytes)
   if (at < 0) return
@@ -100,10 +99,10 @@ export function checkBooleans(what: string, bytes: Uint8Array, start = 0): void 
 }
 
 /**
- * Checks that an array which is about to be written holds together, all but its values.
+ * Checks an array before it is written, except its values.
  *
- * @param what who asks and about which array, for the message
- * @throws ArgumentError, also for a Tensor, whose values are not there yet, and for fields that an array has not; DTypeError, ShapeError
+ * @param what caller and array, for the message
+ * @throws ArgumentError, also for a Tensor, whose values are not available, and for unknown fields; DTypeError, ShapeError
  */
 export function checkForm(what: string, array: ArrayData): void {
   const given: unknown = array
@@ -119,7 +118,7 @@ export function checkForm(what: string, array: ArrayData): void {
   const stranger = Object.keys(array).find((name) => !fields.includes(name))
   if (stranger !== undefined) throw unknownName(`field of the array of ${what}`, stranger, fields)
   const { dtype, shape, data } = array
-  // Text alone: anything else would be asked for its text, and may throw.
+  // Only strings: another value would be converted to a string, which may throw.
   if (typeof dtype !== 'string' || !Object.hasOwn(elementTypes, dtype)) {
     throw new DTypeError(`${what}: unknown dtype ${describe(dtype)}; use one of ${dtypes.join(', ')}`)
   }
@@ -130,10 +129,10 @@ export function checkForm(what: string, array: ArrayData): void {
   }
   const count = elementCount(shape)
   if (Number.isNaN(count)) {
-    throw new ShapeError(`${what}: shape ${showShape(shape)} must be whole numbers >= 0 below 2^53 in all`)
+    throw new ShapeError(`${what}: shape ${showShape(shape)} must be whole numbers >= 0, below 2^53 in total`)
   }
   if (count !== data.length) {
-    const gone = data.length === 0 ? ' (their buffer may have been given away)' : ''
+    const gone = data.length === 0 ? ' (their buffer may have been transferred)' : ''
     throw new ShapeError(
       `${what}: shape ${showShape(shape)} has ${count} elements, the data have ${data.length}${gone}; make them agree`,
     )

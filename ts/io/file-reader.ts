@@ -1,4 +1,4 @@
-/** Reading parts of a file, with its length known beforehand, so that no header can ask for more than there is. */
+/** Reads parts of a file of known length, so no header can request more than the file has. */
 
 import { type FileHandle, open } from 'node:fs/promises'
 import { withRoom } from '../core/dtype.js'
@@ -6,9 +6,9 @@ import { DataError, IOError } from '../core/errors.js'
 import { reason, systemCode } from './atomic.js'
 import type { OpenSource } from './byte-source.js'
 
-/** One read never asks the system for more than this: larger reads fail on some systems. */
+/** Maximum number of bytes of one read call: larger ones fail on some systems. */
 const largestRead = 1 << 30
-/** Bytes of a part that is looked at while the next one is read; a millisecond or two of a checksum. */
+/** Bytes of a part that is checked while the next one is read; a millisecond or two of checksumming. */
 const partBytes = 1 << 21
 
 /** A file that is open for reading. */
@@ -17,15 +17,15 @@ export class FileReader implements OpenSource {
     readonly path: string,
     /** Length of the file in bytes. */
     readonly size: number,
-    /** When it was last written, in milliseconds. */
+    /** Time of the last write, in milliseconds. */
     readonly written: number,
     readonly handle: FileHandle,
   ) {}
 
   /**
-   * Opens `path`, lets `read` take what it needs, and closes the file.
+   * Opens `path`, calls `read`, and closes the file.
    *
-   * @throws IOError where it is missing or cannot be read; whatever `read` throws
+   * @throws IOError if it is missing or cannot be read; errors of `read`
    */
   static async use<T>(path: string, read: (file: FileReader) => Promise<T>): Promise<T> {
     const file = await FileReader.open(path)
@@ -37,9 +37,9 @@ export class FileReader implements OpenSource {
   }
 
   /**
-   * Opens `path`; whoever does so closes it.
+   * Opens `path`; the caller closes it.
    *
-   * @throws IOError where it is missing or cannot be read
+   * @throws IOError if it is missing or cannot be read
    */
   static async open(path: string): Promise<FileReader> {
     let handle: FileHandle
@@ -65,10 +65,10 @@ export class FileReader implements OpenSource {
   }
 
   /**
-   * The `length` bytes from `position`, in a buffer of their own.
+   * The `length` bytes from `position`, in a separate buffer.
    *
-   * @param look is given the bytes part by part, in order, each while the next one is being read
-   * @throws DataError where the file ends before that; DeviceError where there is no room for them; IOError where reading fails
+   * @param look called with the bytes part by part, in order, each while the next one is being read
+   * @throws DataError if the file is too short; DeviceError if there is not enough memory; IOError if reading fails
    */
   async bytes(
     position: number,

@@ -6,26 +6,25 @@ import { reason, systemCode, writeAtomic } from './atomic.js'
 import { FileReader } from './file-reader.js'
 
 /**
- * A folder as a Zarr store: each key is a file, and each file is written in one step.
+ * A folder as a Zarr store: each key is a file, and each file is written atomically.
  *
- * The store that comes with zarrita writes in place, so a process killed meanwhile leaves half a chunk; here a
- * chunk is there as a whole or not at all. Errors are our own.
+ * zarrita's own store writes in place, so a killed process leaves half a chunk; here a chunk is complete or missing. Errors are our own.
  */
 export class FolderStore implements AsyncMutable {
   /**
-   * @param folder where the files lie
-   * @param sync force every file to the disk as it is written, see {@link writeAtomic}
+   * @param folder of the files
+   * @param sync sync every file to disk after writing, see {@link writeAtomic}
    */
   constructor(
     readonly folder: string,
     private readonly sync = true,
   ) {}
 
-  /** Contents of a file, or undefined where there is none. */
+  /** Contents of a file, or undefined if it is missing. */
   async get(key: AbsolutePath): Promise<Uint8Array | undefined> {
     const path = join(this.folder, key)
     try {
-      // A copy of the exact length: zarrita's encoder writes the whole buffer behind an array.
+      // A copy of the exact length: zarrita's encoder writes the whole buffer of an array.
       return new Uint8Array(await readFile(path))
     } catch (error) {
       const code = systemCode(error)
@@ -34,7 +33,7 @@ export class FolderStore implements AsyncMutable {
     }
   }
 
-  /** A part of a file, or undefined where there is none: Zarr keeps many chunks in one file, a shard. */
+  /** A part of a file, or undefined if it is missing: a Zarr shard holds many chunks in one file. */
   async getRange(key: AbsolutePath, range: RangeQuery): Promise<Uint8Array | undefined> {
     const path = join(this.folder, key)
     try {

@@ -1,6 +1,6 @@
-/** Files of other formats that people hand to a reader, told by their first bytes, and what to do about each. */
+/** Recognition of files of other formats by their first bytes, and remedies. */
 
-/** What a file is and how to make of it what the reader takes. */
+/** A file format and how to convert it. */
 interface Foreign {
   readonly begins: string
   readonly is: string
@@ -12,7 +12,7 @@ const ofTorch =
 const foreign: readonly Foreign[] = [
   {
     begins: 'PK\x03\x04',
-    is: 'a zip archive, as .npz files and those of torch.save are',
+    is: 'a zip archive, such as .npz files and those of torch.save',
     mend: `read an .npz file with readNpz; of PyTorch, ${ofTorch}`,
   },
   { begins: 'PK\x05\x06', is: 'an empty zip archive', mend: 'write it again: numpy.savez' },
@@ -34,10 +34,10 @@ const foreign: readonly Foreign[] = [
   },
 ]
 
-/** Longest begin of a file that is looked at. */
+/** Maximum number of first bytes that are compared. */
 export const foreignBytes = 32
 
-/** In words what a file with these first bytes is and what to do; undefined where that is not known. */
+/** What a file with these first bytes is, and the remedy, as text; undefined if it is not known. */
 export function foreignFile(bytes: Uint8Array): string | undefined {
   const text = Buffer.from(bytes.subarray(0, foreignBytes)).toString('latin1')
   const found = foreign.find(({ begins }) => text.startsWith(begins))

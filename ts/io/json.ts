@@ -1,13 +1,13 @@
 import { ArgumentError } from '../core/errors.js'
 import { reason } from './atomic.js'
 
-/** What JSON can hold. */
+/** A JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
 /**
- * The value as JSON holds it: functions by name, big and non-finite numbers as text.
+ * The JSON form of a value: functions by name, big and non-finite numbers as text.
  *
- * @param who what asks, for the message
+ * @param who name of the caller, for the message
  * @throws ArgumentError for values that refer to themselves
  */
 export function toJson(who: string, value: unknown): Json {

@@ -1,4 +1,4 @@
-/** Arrays that are read when they are asked for, all at once or some rows at a time. */
+/** Arrays that are read on demand, completely or some rows at a time. */
 
 import { allocate, type Shape } from '../core/dtype.js'
 import { ArgumentError, describe } from '../core/errors.js'
@@ -8,31 +8,31 @@ import type { ArrayData } from './element-types.js'
 /** Rows `from` up to and without `to`, counted from 0. */
 export type RowRange = readonly [from: number, to: number]
 
-/** An array whose values are read when they are asked for. */
+/** An array that is read on demand. */
 export interface LazyArray {
-  /** Element type as it is stored, such as `'float16'`; what {@link read} gives is of the type that holds all its values. */
+  /** Stored element type, such as `'float16'`; {@link read} returns a type that holds all its values. */
   readonly dtype: string
-  /** Lengths of the axes; the first one counts rows. */
+  /** Lengths of the axes; the first is the number of rows. */
   readonly shape: Shape
   /**
    * Reads the array, or some of its rows.
    *
    * @param rows rows along the first axis. Default all
-   * @throws ArgumentError for rows that are not there; IOError and DataError where the file cannot be read or is damaged
+   * @throws ArgumentError for missing rows; IOError and DataError if the file cannot be read or is damaged
    */
   read(rows?: RowRange): Promise<ArrayData>
   /**
-   * All rows in order, `rows` of them at a time: one pass, where each call of `read` would unpack a compressed file from its beginning.
-   * Left out where `read` does as well.
+   * All rows in order, `rows` at a time: one pass, while each call of `read` would decompress a file from its beginning. Missing if `read`
+   * is as fast.
    */
   blocks?(rows: number): AsyncGenerator<ArrayData>
-  /** Rows that are read together whatever is wanted of them, such as those of a chunk. Default: as many as are worth a read. */
+  /** Number of rows that are read together in any case, such as those of a chunk. Default: enough rows for an efficient read. */
   readonly band?: number
-  /** True where rows are reached by unpacking all before them. */
+  /** True if all earlier rows must be decompressed first. */
   readonly isSequential?: boolean
 }
 
-/** An array in memory as one that is read when it is asked for; its values are not copied. */
+/** An array in memory as a lazy array; its values are not copied. */
 export function lazyOf(what: string, array: ArrayData): LazyArray {
   const { dtype, shape, data } = array
   return {
@@ -53,7 +53,7 @@ export function rowsOf({ shape }: Pick<LazyArray, 'shape'>): number {
 }
 
 /**
- * Rows that were asked for, checked; all where none were named.
+ * The requested rows, checked; all rows by default.
  *
  * @throws ArgumentError unless 0 <= from <= to <= rows
  */
@@ -70,15 +70,15 @@ export function checkRows(what: string, shape: Shape, rows: RowRange | undefined
   )
 }
 
-/** Bytes that are read together, since a read of fewer takes as long. */
+/** Bytes of an efficient read: fewer bytes take as long. */
 export const worthReading = 1 << 18
-/** Bytes of a block in which an array is gone through. */
+/** Bytes of a block in a pass through an array. */
 export const blockBytes = 1 << 25
 
 /**
- * Some rows of an array in memory; no more than these and a block are held at a time.
+ * Some rows of an array in memory; at most these and a block are held at a time.
  *
- * @param rows numbers of rows, rising
+ * @param rows row indices, ascending
  */
 export async function takeRows(array: LazyArray, rows: Int32Array): Promise<ArrayData> {
   const width = array.shape.slice(1).reduce((product, length) => product * length, 1)
@@ -117,7 +117,7 @@ async function* passOver(array: LazyArray): AsyncGenerator<Block> {
   }
 }
 
-/** The parts of an array with wanted rows in them, rows that lie in the same band being read at once. */
+/** The parts of an array with requested rows; rows in one band are read together. */
 async function* bandsOf(array: LazyArray, rows: Int32Array): AsyncGenerator<Block> {
   const band = array.band ?? rowsWithin(array, worthReading)
   const most = Math.max(band, rowsWithin(array, blockBytes))
@@ -150,7 +150,7 @@ export async function* blocksOf(array: LazyArray, bytes: number): AsyncGenerator
   for (let from = 0; from < count; from += step) yield await array.read([from, Math.min(count, from + step)])
 }
 
-/** Rows that have no more than `bytes` bytes when 8 are reckoned for a value, at least one. */
+/** Number of rows with at most `bytes` bytes, at 8 bytes per value; at least one. */
 export function rowsWithin({ shape }: Pick<LazyArray, 'shape'>, bytes: number): number {
   const width = shape.slice(1).reduce((product, length) => product * length, 1)
   return Math.max(1, Math.floor(bytes / (8 * Math.max(1, width))))

@@ -1,4 +1,4 @@
-/** Arrays that are read when they are asked for, written to files: a few rows are in memory at a time. */
+/** Writes lazy arrays to files, with a few rows in memory at a time. */
 import { statSync } from 'node:fs'
 import type { DType } from '../core/dtype.js'
 import { nextTurn } from '../core/turns.js'
@@ -13,10 +13,10 @@ const blockBytes = 1 << 23
 /** Bytes that are compared in one turn of the event loop. */
 const turnBytes = 1 << 22
 
-/** The type and shape of an array whose values are of a type of the library. */
+/** The type and shape of an array with an element type of the library. */
 const specOf = ({ dtype, shape }: LazyArray) => ({ dtype: dtype as DType, shape })
 
-/** Replaces a safetensors file by one that holds these arrays in this order, those of wider types first. */
+/** Replaces a safetensors file by one with these arrays in this order, wider types first. */
 export async function writeLazySafetensors(
   path: string,
   arrays: readonly (readonly [name: string, array: LazyArray])[],
@@ -34,7 +34,7 @@ export async function writeLazySafetensors(
   )
 }
 
-/** Replaces an .npy file by one that holds the array. */
+/** Replaces an .npy file by one with the array. */
 export async function writeLazyNpy(path: string, array: LazyArray): Promise<void> {
   const spec = specOf(array)
   const header = npyHeader(spec)
@@ -47,7 +47,7 @@ async function* piecesOf(header: Uint8Array, arrays: readonly LazyArray[]): Asyn
   for (const array of arrays) for await (const { data } of blocksOf(array, blockBytes)) yield bytesOf(data)
 }
 
-/** Whether an .npy file is there and holds the same array, value by value. */
+/** Whether an .npy file exists and holds the same array, value by value. */
 export async function holdsArray(path: string, array: LazyArray): Promise<boolean> {
   if (statSync(path, { throwIfNoEntry: false }) === undefined) return false
   const there = await openNpy(path)

@@ -1,10 +1,10 @@
-/** The header of an .npy file: a dict of Python with the keys descr, fortran_order and shape, no more and no fewer. */
+/** The header of an .npy file: a Python dict with exactly the keys descr, fortran_order and shape. */
 
 import type { Shape } from '../core/dtype.js'
 
-/** What a header tells. */
+/** Contents of a header. */
 export interface NpyHeader {
-  /** Type string such as '<f4'; 'a record' where there are fields. */
+  /** Type string such as '<f4'; 'a record' for fields. */
   readonly descr: string
   readonly fortranOrder: boolean
   readonly shape: Shape
@@ -12,14 +12,15 @@ export interface NpyHeader {
 
 const keys: readonly string[] = ['descr', 'fortran_order', 'shape']
 
-/** A key with its value: text, a word, or what stands in brackets. Those of records hold brackets and text in turn. */
+/** A key with its value: text, a word, or a bracketed expression. Records contain brackets and text. */
 const entry =
   /\s*(?:'([^']*)'|"([^"]*)")\s*:\s*('[^']*'|"[^"]*"|\w+|\([^()]*\)|\[(?:'[^']*'|"[^"]*"|[^'"])*\])\s*/y
 
 /**
- * Reads the text of a header.
+ * Parses the text of a header.
  *
- * @param version of the format, 1 to 3: NumPy forgives what Python 2 wrote in the first two alone; @param fail the error for a header that is not sound, in words what is wrong
+ * @param version of the format, 1 to 3: NumPy accepts Python 2 syntax only in versions 1 and 2
+ * @param fail makes the error for an invalid header from a description
  */
 export function parseNpyHeader(text: string, version: number, fail: (what: string) => Error): NpyHeader {
   const values = entriesOf(text.trim(), fail)
@@ -41,10 +42,10 @@ function shown(text: string): string {
   return JSON.stringify(text.slice(0, 200))
 }
 
-/** The values by key, as they are written. */
+/** The values by key, as text. */
 function entriesOf(dict: string, fail: (what: string) => Error): Map<string, string> {
   const none = () =>
-    fail(`its header ${shown(dict)} lacks descr, fortran_order or shape, or is no dict of these`)
+    fail(`its header ${shown(dict)} lacks descr, fortran_order or shape, or is not a dict of these`)
   if (!dict.startsWith('{') || !dict.endsWith('}')) throw none()
   const inside = dict.slice(1, -1)
   const values = new Map<string, string>()
@@ -54,7 +55,8 @@ function entriesOf(dict: string, fail: (what: string) => Error): Map<string, str
     const [whole, single, double, value] = entry.exec(inside) ?? []
     if (whole === undefined || value === undefined) throw none()
     const key = single ?? double ?? ''
-    if (!keys.includes(key)) throw fail(`its header has the key ${shown(key)}, which the format has not`)
+    if (!keys.includes(key))
+      throw fail(`its header has the key ${shown(key)}, which the format does not have`)
     if (values.has(key)) throw fail(`its header has '${key}' twice`)
     values.set(key, value)
     at += whole.length
@@ -74,6 +76,6 @@ function shapeOf(tuple: string, version: number, fail: (what: string) => Error):
   return parts.map((part) => {
     // Python 2 wrote long integers as '3L'.
     if (/^\d+$/.test(part) || (version < 3 && /^\d+L$/.test(part))) return Number.parseInt(part, 10)
-    throw bad(`${part === '' ? 'an empty length' : shown(part)} is no whole number of 0 or more`)
+    throw bad(`${part === '' ? 'an empty length' : shown(part)} is not a whole number of 0 or more`)
   })
 }

@@ -3,8 +3,8 @@
  *
  *   "\x93NUMPY" | major, minor | header length: u16 (version 1) or u32 | header, a Python dict as text | values
  *
- * Arrays in Fortran order are turned into C order on reading, big-endian ones into the order of the machine. bfloat16 is read as ml_dtypes
- * writes it ('<V2'). Objects and records are refused: reading the former would run code of the file's author.
+ * Arrays in Fortran order are converted to C order, big-endian arrays to the order of the machine. bfloat16 is read as ml_dtypes writes it
+ * ('<V2'). Objects and records are refused: reading objects would run code of the file's author.
  */
 
 import { showShape } from '../core/dtype.js'
@@ -21,10 +21,10 @@ import { denseSteps, fortranSteps, type Layout, readLayout, StoredArray } from '
 import { type StoredType, storedBytes } from './stored-types.js'
 
 const magic = '\x93NUMPY'
-/** Longest header that is read, in bytes; NumPy's own are below 200. */
+/** Maximum length of a header in bytes; NumPy's own are below 200. */
 const maxHeaderBytes = 1 << 20
 
-/** Element types by kind and bytes, as the type string has them behind the order of bytes. */
+/** Element types by kind and bytes, as in the type string after the byte order. */
 const types: Readonly<Record<string, StoredType>> = {
   f2: 'float16',
   f4: 'float32',
@@ -41,10 +41,9 @@ const types: Readonly<Record<string, StoredType>> = {
 }
 
 /**
- * Writes an array as .npy, in one step; `numpy.load` reads it. It is taken as it is now: what happens to it afterward, before the promise
- * resolves, does not reach the file.
+ * Writes an array as .npy, atomically; `numpy.load` reads it. The array is copied at the call: later changes do not reach the file.
  *
- * @throws ArgumentError, DTypeError, ShapeError before anything is written; IOError where writing fails, and the old file stays
+ * @throws ArgumentError, DTypeError, ShapeError before anything is written; IOError if writing fails, and the old file stays
  */
 export async function writeNpy(path: string, array: ArrayData): Promise<void> {
   checkPath('writeNpy', path)
@@ -55,7 +54,7 @@ export async function writeNpy(path: string, array: ArrayData): Promise<void> {
   await replaceFile(path, piecesOf([header, bytes]), header.length + bytes.length)
 }
 
-/** What precedes the values of an array. */
+/** The bytes before the values of an array. */
 export function npyHeader({ dtype, shape }: Pick<ArrayData, 'dtype' | 'shape'>): Buffer {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`
   const dict = `{'descr': '${elementTypes[dtype].npy}', 'fortran_order': False, 'shape': ${tuple}, }`
@@ -70,11 +69,11 @@ export function npyHeader({ dtype, shape }: Pick<ArrayData, 'dtype' | 'shape'>):
 }
 
 /**
- * Reads an array from an .npy file, of either order of bytes and of axes. Types that the library has not are given as those that hold all
- * their values: float16 and bfloat16 as float32, int8, int16 and uint16 as int32, uint64 as int64.
+ * Reads an array from an .npy file, of either byte order and axis order. Types that the library does not have are widened: float16 and
+ * bfloat16 to float32, int8, int16 and uint16 to int32, uint64 to int64.
  *
- * @throws IOError where the file cannot be read; DataError where it is not a sound .npy file, or has unsigned integers beyond int64;
- *   DTypeError for other element types
+ * @throws IOError if the file cannot be read; DataError for an invalid .npy file, or unsigned integers beyond int64; DTypeError for other
+ *   element types
  */
 export async function readNpy(path: string): Promise<ArrayData> {
   checkPath('readNpy', path)
@@ -91,7 +90,7 @@ export async function readArray(file: ByteSource): Promise<ArrayData> {
 }
 
 /**
- * Where the values of an .npy file lie.
+ * Layout of the values in an .npy file.
  *
  * @throws as {@link readNpy}
  */
@@ -111,9 +110,9 @@ export async function npyLayout(file: ByteSource): Promise<Layout> {
 }
 
 /**
- * The array in an .npy file, read when it is asked for.
+ * The lazy array of an .npy file.
  *
- * @throws as {@link readNpy}, as far as the header tells
+ * @throws as {@link readNpy}, as far as the header is concerned
  */
 export async function openNpy(path: string): Promise<LazyArray> {
   checkPath('openNpy', path)
@@ -147,17 +146,17 @@ function parseHeader(path: string, text: string, version: number) {
   return { ...typeOf(path, descr), ...rest }
 }
 
-/** Stored type and order of bytes of a type string such as '<f4'. */
+/** Stored type and byte order of a type string such as '<f4'. */
 function typeOf(path: string, descr: string): { type: StoredType; bigEndian: boolean } {
   const [, order, kind = ''] = /^([<>=|]?)(.*)$/s.exec(descr) ?? []
-  // What ml_dtypes, and so JAX and TensorFlow, call bfloat16 has no name in NumPy: it is written as 2 bytes that have an order. Bytes
-  // without an order may be anything.
+  // bfloat16 of ml_dtypes (JAX, TensorFlow) has no name in NumPy: it is written as 2 bytes with a byte order. Bytes without a byte order
+  // may be anything.
   if (kind === 'V2' && (order === '<' || order === '>')) return { type: 'bfloat16', bigEndian: order === '>' }
   if (Object.hasOwn(types, kind)) return { type: types[kind] as StoredType, bigEndian: order === '>' }
-  throw new DTypeError(`${path}: element type ${descr} is not read; ${conversion(kind)}`)
+  throw new DTypeError(`${path}: element type ${descr} is not supported; ${conversion(kind)}`)
 }
 
-/** How to convert an array of a kind that is not read, in Python. */
+/** How to convert an array of an unsupported kind, in Python. */
 function conversion(kind: string): string {
   const save = (value: string) => `in NumPy: numpy.save(path, ${value})`
   if (kind.startsWith('O')) {
@@ -167,7 +166,7 @@ function conversion(kind: string): string {
     return `complex numbers have two parts; convert them ${save('numpy.stack([a.real, a.imag], -1)')}`
   }
   if (kind.startsWith('V')) {
-    return `it holds bytes of no named type; of bfloat16 that was read without ml_dtypes, convert it ${save('a.view(ml_dtypes.bfloat16).astype(numpy.float32)')}`
+    return `it holds bytes of no named type; if it is bfloat16 that was read without ml_dtypes, convert it ${save('a.view(ml_dtypes.bfloat16).astype(numpy.float32)')}`
   }
   if (/^[US]/.test(kind)) {
     return `it holds text; convert it to numbers ${save('numpy.unique(a, return_inverse=True)[1]')}`
@@ -178,5 +177,5 @@ function conversion(kind: string): string {
 }
 
 function broken(path: string, what: string): DataError {
-  return new DataError(`${path} is not a sound .npy file: ${what}; save it again with numpy.save or writeNpy`)
+  return new DataError(`${path} is not a valid .npy file: ${what}; save it again with numpy.save or writeNpy`)
 }

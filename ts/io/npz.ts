@@ -16,7 +16,7 @@ import { type ZipMember, zipArchive, zipMember } from './zip-writer.js'
 
 /** Options of {@link readNpz}. */
 export interface ReadNpzOptions {
-  /** Read these arrays alone. Default all. */
+  /** Read only these arrays. Default all. */
   names?: readonly string[]
 }
 
@@ -25,15 +25,15 @@ const readChecks: Checks<ReadNpzOptions> = {
 }
 
 /**
- * Reads named arrays from an .npz file, compressed or not: what `numpy.savez` and `numpy.savez_compressed` write. Types that the library has
- * not are given as by `readNpy`.
+ * Reads named arrays from an .npz file, compressed or not, as written by `numpy.savez` and `numpy.savez_compressed`. Types that the library
+ * does not have are widened as by `readNpy`.
  *
  *     const arrays = await readNpz('digits.npz', { names: ['x_train', 'y_train'] })
  *     const data = new ArrayDataset(arrays.get('x_train'), arrays.get('y_train'))
  *
- * @returns arrays by name, in the order of the file, each in memory of its own
- * @throws IOError where the file cannot be read; DataError where it is not a sound .npz file, or lacks a name; DTypeError for other element
- *   types, such as Python objects
+ * @returns arrays by name, in the order of the file, each in separate memory
+ * @throws IOError if the file cannot be read; DataError for an invalid .npz file, or a missing name; DTypeError for other element types,
+ *   such as Python objects
  */
 export async function readNpz(path: string, options: ReadNpzOptions = {}): Promise<Map<string, ArrayData>> {
   checkPath('readNpz', path)
@@ -63,7 +63,7 @@ function namedEntries(path: string, entries: readonly ZipEntry[]): Map<string, Z
   for (const entry of entries) {
     if (!entry.name.endsWith('.npy')) {
       throw new DataError(
-        `${path} is a zip archive, but no .npz file: it holds ${describe(entry.name)}, and arrays have names that end in .npy`,
+        `${path} is a zip archive, but not an .npz file: it holds ${describe(entry.name)}, and arrays have names that end in .npy`,
       )
     }
     const name = entry.name.slice(0, -'.npy'.length)
@@ -75,7 +75,7 @@ function namedEntries(path: string, entries: readonly ZipEntry[]): Map<string, Z
 }
 
 /**
- * The arrays of an .npz file, each read when it is asked for.
+ * The lazy arrays of an .npz file.
  *
  * @throws IOError, DataError as {@link readNpz}
  */
@@ -107,11 +107,11 @@ export interface WriteNpzOptions {
 const writeChecks: Checks<WriteNpzOptions> = { compress: flag }
 
 /**
- * Writes named arrays as .npz, in one step; `numpy.load` reads it. They are taken as they are now: what happens to them afterward, before the
- * promise resolves, does not reach the file. Equal contents give equal bytes.
+ * Writes named arrays as .npz, atomically; `numpy.load` reads it. The arrays are copied at the call: later changes do not reach the file.
+ * Equal contents give equal bytes.
  *
  * @param arrays by name; `data` has as many values as the product of `shape`
- * @throws ArgumentError, DTypeError, ShapeError before anything is written; IOError where writing fails, and the old file stays
+ * @throws ArgumentError, DTypeError, ShapeError before anything is written; IOError if writing fails, and the old file stays
  */
 export async function writeNpz(
   path: string,

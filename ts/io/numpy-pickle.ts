@@ -1,17 +1,17 @@
-/** Pickles that hold NumPy arrays of bytes, as files of CIFAR do. */
+/** Pickles that hold NumPy arrays of bytes, as in the files of CIFAR. */
 
 import { sizeOf } from '../core/dtype.js'
 import { type Fail, type PickleDialect, PickledObject, type PickleValue, textOf } from './pickle.js'
 
-/** Bytes with a shape, as NumPy has them. */
+/** Bytes with a shape, in NumPy's form. */
 export class PickledArray extends PickledObject {
   shape: readonly number[] = []
   data: Uint8Array = new Uint8Array(0)
-  /** Whether the first axis runs fastest. */
+  /** Whether the first axis is the fastest. */
   fortranOrder = false
 
   override setState(state: PickleValue, fail: Fail): void {
-    if (!Array.isArray(state)) throw fail('it gives an array a state that is no tuple')
+    if (!Array.isArray(state)) throw fail('it gives an array a state that is not a tuple')
     const [, shape, type, fortran, data] = state
     this.fill(shape, type, fortran === true, data, fail)
   }
@@ -22,11 +22,13 @@ export class PickledArray extends PickledObject {
     return this.#isFilled
   }
 
-  /** Takes what the array holds. */
+  /** Sets the contents of the array. */
   fill(shape: unknown, type: unknown, fortranOrder: boolean, data: unknown, fail: Fail): this {
     if (!(type instanceof ElementType) || !/^\|?u1$/.test(type.name)) {
       const name = type instanceof ElementType ? type.name : 'unknown'
-      throw fail(`it holds an array of element type ${JSON.stringify(name)}, and only bytes (u1) are read`)
+      throw fail(
+        `it holds an array of element type ${JSON.stringify(name)}, and only bytes (u1) are supported`,
+      )
     }
     const isShape =
       Array.isArray(shape) && shape.every((length) => Number.isSafeInteger(length) && length >= 0)
@@ -47,7 +49,7 @@ class ElementType extends PickledObject {
     super()
   }
 
-  /** The order of bytes, which bytes have not. */
+  /** The byte order, which bytes do not have. */
   override setState(): void {}
 
   override get isValue(): boolean {
@@ -59,7 +61,7 @@ const array = () => new PickledArray()
 const buffer = ([data, type, shape, order]: readonly PickleValue[], fail: Fail) =>
   new PickledArray().fill(shape, type, order === 'F', data, fail)
 
-/** What pickles of NumPy arrays name. */
+/** The names in pickles of NumPy arrays. */
 export const numpyDialect: PickleDialect = {
   mend: 'Fetch the file again, or save the data as .npy files',
   functions: {

@@ -1,4 +1,4 @@
-/** Files of arrays of any format that is read, told by their names. */
+/** Files of arrays of any supported format, by their names. */
 
 import { type Stats, statSync } from 'node:fs'
 import { basename, extname } from 'node:path'
@@ -17,19 +17,19 @@ import { isZarr, openZarr } from './zarr.js'
 /** A format of files of arrays. */
 export type ArrayFormat = 'npy' | 'npz' | 'safetensors' | 'csv' | 'zarr' | 'torch'
 
-/** What {@link openArrays} gives. */
+/** Result of {@link openArrays}. */
 export interface ArrayFile {
   readonly path: string
   readonly format: ArrayFormat
-  /** Arrays by name, in the order of the file. The one array of an .npy or CSV file has the name of the file without its ending. */
+  /** Arrays by name, in the order of the file. The one array of an .npy or CSV file has the name of the file without extension. */
   readonly arrays: ReadonlyMap<string, LazyArray>
-  /** What of the file is not read, such as text, and why. */
+  /** Contents of the file that are not read, such as text, and the reasons. */
   readonly refused: readonly { readonly name: string; readonly reason: string }[]
 }
 
 /** Options of {@link openArrays}. */
 export interface OpenArraysOptions {
-  /** Whether a CSV file of one column holds labels, which are classes where they are texts or whole numbers from 0. Default false. */
+  /** Whether a CSV file of one column holds labels: texts and whole numbers from 0 are then classes. Default false. */
   labels?: boolean
 }
 
@@ -46,27 +46,27 @@ const formats: Readonly<Record<string, ArrayFormat>> = {
   '.pth': 'torch',
 }
 
-/** Endings of the files that are read. */
+/** Extensions of the supported files. */
 export const arrayEndings: readonly string[] = Object.keys(formats)
 
-/** What the system says of a path; undefined where there is nothing that can be read. */
+/** File information of a path; undefined if there is nothing readable. */
 export function infoOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false })
   } catch {
-    // A name too long, a folder that may not be looked into, or no path at all.
+    // A name that is too long, a folder without permission, or not a path at all.
     return undefined
   }
 }
 
-/** The format of a file by its name, of a folder by what lies in it; undefined for any other. */
+/** The format of a file by its name, of a folder by its contents; undefined for others. */
 export function formatOf(path: string): ArrayFormat | undefined {
   const info = infoOf(path)
   if (info?.isDirectory()) return isZarr(path) ? 'zarr' : undefined
   return formats[extname(path).toLowerCase()]
 }
 
-/** Name of a file without folder and ending. */
+/** Name of a file without folder and extension. */
 export function stemOf(path: string): string {
   const name = basename(path)
   const ending = extname(name)
@@ -74,13 +74,13 @@ export function stemOf(path: string): string {
 }
 
 /**
- * Opens a file of arrays: .npy, .npz, .safetensors, .csv and .tsv, the zip archives of `torch.save` (.pt, .pth), or a folder of Zarr. Values are
- * read when they are asked for, all or some rows at a time, so that a file may be larger than the memory.
+ * Opens a file of arrays: .npy, .npz, .safetensors, .csv and .tsv, the zip archives of `torch.save` (.pt, .pth), or a Zarr folder. Values
+ * are read on demand, all or some rows at a time, so a file may be larger than memory.
  *
  *     const { arrays } = await openArrays('epoch_3.npz')
  *     const rows = await arrays.get('fc1').read([0, 1000])
  *
- * @throws IOError where it cannot be read; DataError for another format, and for what is damaged
+ * @throws IOError if it cannot be read; DataError for another format, and for damaged files
  */
 export async function openArrays(path: string, options: OpenArraysOptions = {}): Promise<ArrayFile> {
   checkPath('openArrays', path)
@@ -90,7 +90,9 @@ export async function openArrays(path: string, options: OpenArraysOptions = {}):
     throw new IOError(`cannot open ${path}: there is no such file or folder; check the path`)
   const format = formatOf(path)
   if (format === undefined) {
-    const what = info.isDirectory() ? 'a folder that is no Zarr array or group' : 'of no format that is read'
+    const what = info.isDirectory()
+      ? 'a folder that is not a Zarr array or group'
+      : 'of an unsupported format'
     throw new DataError(
       `${path} is ${what}; expected a file that ends in ${arrayEndings.join(', ')}, or a Zarr folder`,
     )

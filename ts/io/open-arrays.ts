@@ -1,15 +1,15 @@
-/** What a file of arrays holds. */
+/** Contents of a file of arrays. */
 
 import { HyperglowError } from '../core/errors.js'
 import type { LazyArray } from './lazy-array.js'
 
-/** The arrays of a file by name, in the order of the file, and what of it is not read. */
+/** The arrays of a file by name, in the order of the file, and the contents that are not read. */
 export class OpenArrays {
   readonly arrays = new Map<string, LazyArray>()
-  /** What has no numbers that are read, such as text, and why. */
+  /** Contents without supported numbers, such as text, and the reasons. */
   readonly refused: { readonly name: string; readonly reason: string }[] = []
 
-  /** Adds an array, or the reason why it is none. */
+  /** Adds an array, or the reason why it cannot be read. */
   async add(name: string, open: () => LazyArray | Promise<LazyArray>): Promise<void> {
     try {
       this.arrays.set(name, await open())

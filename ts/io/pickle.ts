@@ -1,13 +1,13 @@
 /**
- * Plain data in Python's pickle format (protocols 2 to 5): dicts, lists, tuples, numbers, text, bytes, and what a dialect allows besides. A pickle
- * is a program for a small machine that could call any function of Python. Here it is looked at as data: nothing is executed, the opcodes are
- * those that such data have, and the few functions that may be named stand for values that are made right here.
+ * Plain data in Python's pickle format (protocols 2 to 5): dicts, lists, tuples, numbers, text, bytes, and the additions of a dialect. A
+ * pickle is a program for a small machine that could call any Python function. Here it is parsed as data: nothing is executed, only the
+ * opcodes of such data are accepted, and the few permitted functions make values in this file.
  */
 
 import { DataError } from '../core/errors.js'
 import { settled } from '../core/turns.js'
 
-/** A value in a pickle. Texts of Python 2 are bytes; the keys of a dict are texts, in Latin-1 where they are bytes. */
+/** A value in a pickle. Texts of Python 2 are bytes; the keys of a dict are texts, in Latin-1 if they are bytes. */
 export type Pickled =
   | null
   | boolean
@@ -19,40 +19,40 @@ export type Pickled =
   | readonly Pickled[]
   | ReadonlyMap<string, Pickled>
 
-/** What a dialect makes of the objects that it knows. */
+/** An object made by a dialect. */
 export abstract class PickledObject {
   /**
-   * Takes the state that the pickle gives the object.
+   * Sets the state from the pickle.
    *
-   * @param fail the error for another state than such an object has
+   * @param fail makes the error for an invalid state
    */
   setState(_state: PickleValue, fail: Fail): void {
     throw fail('it gives a state to what has none')
   }
 
-  /** Whether it may stand for a value; not so of a type, and of what never got its state. */
+  /** Whether it is a complete value; false for a type, and for an object without its state. */
   get isValue(): boolean {
     return true
   }
 }
 
-/** A function or type that a pickle may name, and what a call of it gives. */
+/** A function or type that a pickle may name: arguments to value. */
 export type PickleFunction = (args: readonly PickleValue[], fail: Fail) => PickleValue
 
-/** The error for a pickle that is not sound, in words what is wrong. */
+/** Makes the error for an invalid pickle from a description. */
 export type Fail = (why: string) => DataError
 
-/** What a kind of file may name besides plain data. */
+/** Permitted names of a kind of file, besides plain data. */
 export interface PickleDialect {
-  /** Functions and types, by module and name with a space between them. */
+  /** Functions and types, by module and name separated by a space. */
   readonly functions: Readonly<Record<string, PickleFunction>>
-  /** The object of a persistent id; left out where there are none. */
+  /** The object of a persistent id; undefined if there are none. */
   readonly persistent?: (id: PickleValue, fail: Fail) => PickleValue
-  /** What to do with a pickle of anything else. */
+  /** Remedy for a pickle of other data. */
   readonly mend: string
 }
 
-/** A function that a pickle names. */
+/** A function named by a pickle. */
 export class NamedFunction {
   constructor(
     readonly name: string,
@@ -60,7 +60,7 @@ export class NamedFunction {
   ) {}
 }
 
-/** What may lie on the stack. */
+/** A value on the stack. */
 export type PickleValue =
   | Exclude<Pickled, readonly Pickled[] | ReadonlyMap<string, Pickled>>
   | NamedFunction
@@ -68,7 +68,7 @@ export type PickleValue =
   | Map<string, PickleValue>
 type Value = PickleValue
 
-/** The machine that a pickle runs on: a stack, marks in it, and values that were put aside by number. */
+/** The pickle machine: a stack, marks in it, and memoized values by index. */
 class Machine {
   readonly #bytes: Uint8Array
   readonly #view: DataView
@@ -76,7 +76,7 @@ class Machine {
   readonly #marks: number[] = []
   #stack: Value[] = []
   #at = 0
-  /** The value of the whole pickle, once it has ended. */
+  /** The value of the whole pickle, after its end. */
   result: Value | undefined
 
   constructor(
@@ -88,7 +88,7 @@ class Machine {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
-  /** Does the next instruction. */
+  /** Executes the next opcode. */
   step(): void {
     const start = this.#at
     const code = this.byte()
@@ -117,7 +117,7 @@ class Machine {
     return this.take(1)[0] as number
   }
 
-  /** A number of 2, 4 or 8 bytes, without sign. */
+  /** An unsigned number of 2, 4 or 8 bytes. */
   count(width: 2 | 4 | 8): number {
     const at = this.#at
     this.take(width)
@@ -167,7 +167,7 @@ class Machine {
     this.#marks.push(this.#stack.length)
   }
 
-  /** The values above the last mark, which goes. */
+  /** The values above the last mark; removes them and the mark. */
   popMark(): Value[] {
     const from = this.#marks.pop()
     if (from === undefined) throw this.fail('it takes values down to a mark that is not there')
@@ -186,19 +186,20 @@ class Machine {
 
   get(place: number): void {
     const value = this.#memo.get(place)
-    if (value === undefined) throw this.fail(`it takes value ${place}, which was never put aside`)
+    if (value === undefined) throw this.fail(`it takes value ${place}, which was never stored`)
     this.push(value)
   }
 
   append(values: readonly Value[]): void {
     const list = this.top()
-    if (!Array.isArray(list)) throw this.fail('it appends to what is no list')
+    if (!Array.isArray(list)) throw this.fail('it appends to a value that is not a list')
     for (const value of values) list.push(value)
   }
 
   setItems(values: readonly Value[]): void {
     const dict = this.top()
-    if (!(dict instanceof Map) || values.length % 2 !== 0) throw this.fail('it sets items of what is no dict')
+    if (!(dict instanceof Map) || values.length % 2 !== 0)
+      throw this.fail('it sets items of a value that is not a dict')
     for (let i = 0; i < values.length; i += 2) {
       const given = values[i]
       const key = Number.isInteger(given) ? String(given) : textOf(given)
@@ -221,7 +222,7 @@ class Machine {
   /** A global from module and name on the stack. */
   stackGlobal(): void {
     const [name, module] = [textOf(this.pop()), textOf(this.pop())]
-    if (name === undefined || module === undefined) throw this.fail('a name of a function is no text')
+    if (name === undefined || module === undefined) throw this.fail('a name of a function is not text')
     this.global(`${module} ${name}`)
   }
 
@@ -229,7 +230,7 @@ class Machine {
     const args = this.pop()
     const called = this.pop()
     if (!(called instanceof NamedFunction) || !Array.isArray(args))
-      throw this.fail('it calls what is no function')
+      throw this.fail('it calls a value that is not a function')
     this.push(called.call(args, this.fail))
   }
 
@@ -239,11 +240,11 @@ class Machine {
     this.push(this.dialect.persistent(id, this.fail))
   }
 
-  /** Gives an object its state. */
+  /** Sets the state of an object. */
   build(): void {
     const state = this.pop()
     const built = this.top()
-    // What a dict of a subclass has besides its items is no data.
+    // The attributes of a dict subclass are not data.
     if (built instanceof Map) return
     if (!(built instanceof PickledObject)) throw this.fail('it gives a state to what has none')
     built.setState(state, this.fail)
@@ -275,13 +276,13 @@ export function textOf(value: unknown): string | undefined {
   return value instanceof Uint8Array ? latin1(value) : undefined
 }
 
-/** What each opcode does. Bytes of the file are not copied. */
+/** The action of each opcode. Bytes of the file are not copied. */
 const opcodes: ReadonlyMap<number, (machine: Machine) => void> = new Map(
   Object.entries<(m: Machine) => void>({
     '\x80': (m) => {
       const protocol = m.byte()
       if (protocol < 2 || protocol > 5)
-        throw m.fail(`protocol ${protocol} is not read, those from 2 to 5 are`)
+        throw m.fail(`protocol ${protocol} is not supported, protocols 2 to 5 are`)
     },
     '\x95': (m) => void m.count(8),
     '.': (m) => m.stop(),
@@ -346,8 +347,8 @@ const refused: ReadonlyMap<number, string> = new Map([
 /**
  * The value in a pickle. Its bytes are shared, not copied.
  *
- * @param what what to call it in messages
- * @throws DataError for what is no pickle of plain data: one that names any other function, is damaged, or refers to itself
+ * @param what name of the pickle in messages
+ * @throws DataError unless it is a pickle of plain data: for another function, damage, or a reference to itself
  */
 export async function readPickle(what: string, bytes: Uint8Array, dialect: PickleDialect): Promise<Pickled> {
   const machine = new Machine(bytes, what, dialect)
@@ -358,13 +359,13 @@ export async function readPickle(what: string, bytes: Uint8Array, dialect: Pickl
   return plainOf(machine)(machine.result)
 }
 
-/** Gives values as they are meant; what several others hold, once. */
+/** Converts values to plain ones; shared values are converted once. */
 function plainOf(machine: Machine): (value: Value) => Pickled {
   const done = new Map<Value, Pickled>()
   const around = new Set<Value>()
   return function plain(value: Value): Pickled {
     if (value instanceof NamedFunction || (value instanceof PickledObject && !value.isValue)) {
-      throw machine.fail('it holds a function or a type in place of a value')
+      throw machine.fail('it holds a function or a type instead of a value')
     }
     if (!Array.isArray(value) && !(value instanceof Map)) return value
     const known = done.get(value)

@@ -1,11 +1,11 @@
-/** The header of a safetensors file: which array lies where. See safetensors.ts for the format. */
+/** The header of a safetensors file: the layout of the arrays. See safetensors.ts for the format. */
 
 import { type DType, type Shape, showShape } from '../core/dtype.js'
 import { ArgumentError, DataError, DTypeError } from '../core/errors.js'
 import { elementCount, elementTypes } from './element-types.js'
 import { type StoredType, storedBytes } from './stored-types.js'
 
-/** Longest header that is read or written, in bytes; the same bound as the reference implementation's. */
+/** Maximum length of a header in bytes; the same bound as in the reference implementation. */
 export const maxHeaderBytes = 100_000_000
 
 const metadataKey = '__metadata__'
@@ -31,14 +31,14 @@ export interface Entry {
   readonly end: number
 }
 
-/** What there is to know of an array before its values. */
+/** Type and shape of an array. */
 export interface ArraySpec {
   readonly name: string
   readonly dtype: DType
   readonly shape: Shape
 }
 
-/** A file that is to be written: its header, the arrays in the order of their bytes, and the length of the whole. */
+/** A file to be written: its header, the arrays in the order of their bytes, and the total length. */
 export interface FilePlan<A extends ArraySpec> {
   readonly header: Uint8Array
   readonly arrays: readonly A[]
@@ -49,9 +49,9 @@ export interface FilePlan<A extends ArraySpec> {
  * Lays out a file: widest types first, then names in order, so that every array is aligned to its element size and equal contents give
  * equal bytes.
  *
- * @param order of arrays of a width: by 'name' (default), or as they are 'given', where it tells something
- * @throws ArgumentError for a name that belongs to the format, for metadata that are not text, for text with half of a surrogate pair,
- *   and for a header beyond the bound
+ * @param order of arrays of equal width: by 'name' (default), or as 'given', if the order has a meaning
+ * @throws ArgumentError for a name reserved by the format, for metadata that are not text, for text with half of a surrogate pair, and for
+ *   a header beyond the bound
  */
 export function planFile<A extends ArraySpec>(
   arrays: readonly A[],
@@ -90,12 +90,12 @@ export function planFile<A extends ArraySpec>(
   return { header: bytes, arrays: sorted, length: bytes.length + begin }
 }
 
-/** Refuses text that has no bytes in UTF-8: half of a pair of code units. */
+/** Refuses text that has no UTF-8 form: half of a surrogate pair. */
 function checkText(what: string, text: string): void {
   const at = text.search(/\p{Surrogate}/u)
   if (at < 0) return
   throw new ArgumentError(
-    `writeSafetensors: ${what} has half of a surrogate pair at ${at}, which no file of text can hold; use text.toWellFormed()`,
+    `writeSafetensors: ${what} has half of a surrogate pair at ${at}, which UTF-8 cannot encode; use text.toWellFormed()`,
   )
 }
 
@@ -116,10 +116,11 @@ function encode(header: readonly (readonly [string, unknown])[]): Uint8Array {
 }
 
 /**
- * The arrays and texts that a header tells of, checked against the bytes that follow it.
+ * The arrays and metadata of a header, checked against the bytes after it.
  *
- * @param bytes the header without its length; @param size bytes behind it
- * @throws DataError where it is not sound; DTypeError for an element type that is not read
+ * @param bytes the header without its length
+ * @param size bytes after it
+ * @throws DataError for an invalid header; DTypeError for an unsupported element type
  */
 export function parseHeader(path: string, bytes: Uint8Array, size: number) {
   let header: unknown
@@ -144,7 +145,7 @@ export function parseHeader(path: string, bytes: Uint8Array, size: number) {
   return { entries, metadata }
 }
 
-/** A name that the outermost object of a JSON text has twice: JSON.parse would take the last and say nothing. */
+/** A name that the outermost object of a JSON text has twice: JSON.parse would silently keep the last. */
 function repeatedName(json: string): string | undefined {
   const names = new Set<string>()
   let depth = 0
@@ -164,7 +165,7 @@ function repeatedName(json: string): string | undefined {
   return undefined
 }
 
-/** Texts by key. Other programs also write null for none, and numbers: those are given as JSON. */
+/** Texts by key. Other programs also write null for none, and numbers; numbers are returned as JSON. */
 function readMetadata(path: string, value: unknown): Record<string, string> {
   if (value === null) return {}
   if (typeof value !== 'object' || Array.isArray(value)) {
@@ -195,17 +196,17 @@ function parseEntry(path: string, name: string, value: unknown): Entry {
   return { name, type, shape: shape as Shape, begin, end }
 }
 
-/** The error for an element type that is not read: a name that might be one is that of a sound file. */
+/** The error for an unsupported element type: a plausible name means a valid file. */
 function unread(path: string, name: string, label: unknown): DataError | DTypeError {
   const known = [...types.keys()].join(', ')
   if (typeof label !== 'string') {
-    return broken(path, `'${name}' has dtype ${JSON.stringify(label)}; those read are ${known}`)
+    return broken(path, `'${name}' has dtype ${JSON.stringify(label)}; supported are ${known}`)
   }
   const mend = label.startsWith('C')
     ? 'complex numbers have two parts: save them as two arrays, tensor.real and tensor.imag'
     : 'convert it in Python: save_file({k: v.float() for k, v in load_file(path).items()}, path) of safetensors.torch'
   return new DTypeError(
-    `${path}: '${name}' has dtype ${JSON.stringify(label)}, which is not read; those read are ${known}; ${mend}`,
+    `${path}: '${name}' has dtype ${JSON.stringify(label)}, which is not supported; supported are ${known}; ${mend}`,
   )
 }
 
@@ -218,7 +219,7 @@ function checkCover(path: string, entries: readonly Entry[], size: number): void
   let covered = 0
   for (const { name, begin, end } of entries) {
     if (begin < covered)
-      throw broken(path, `'${name}' begins at ${begin} and overlaps what ends at ${covered}`)
+      throw broken(path, `'${name}' begins at ${begin} and overlaps the array that ends at ${covered}`)
     if (begin > covered)
       throw broken(path, `bytes ${covered} to ${begin}, before '${name}', belong to no array`)
     if (end > size)
@@ -228,7 +229,7 @@ function checkCover(path: string, entries: readonly Entry[], size: number): void
   if (covered !== size) throw broken(path, `${size - covered} bytes after the last array belong to none`)
 }
 
-/** The error for a file that is not sound. */
+/** The error for an invalid file. */
 export function broken(path: string, what: string, cause?: unknown): DataError {
-  return new DataError(`${path} is not a sound safetensors file: ${what}; write or copy it again`, { cause })
+  return new DataError(`${path} is not a valid safetensors file: ${what}; write or copy it again`, { cause })
 }

@@ -1,13 +1,12 @@
 /**
- * Weights and state in the safetensors format: named arrays behind a JSON header, no code inside.
+ * Weights and state in the safetensors format: named arrays after a JSON header, no code.
  *
  *   u64 (little-endian) n | n bytes of JSON, padded with spaces | the arrays, one after the other
  *   header: { "name": { "dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end] }, ...,
  *             "__metadata__": { "key": "text" } }
  *
- * Offsets count from the end of the header. The arrays fill the rest of the file without a hole or an overlap,
- * so every byte is accounted for. Widest types come first, then names in order: every array is aligned to its
- * element size, and equal contents give equal bytes. NaN and infinities are values like any other.
+ * Offsets count from the end of the header. The arrays fill the rest of the file without gaps or overlaps. Widest types come first, then
+ * names in order: every array is aligned to its element size, and equal contents give equal bytes. NaN and infinities are valid values.
  */
 
 import { ArgumentError, DataError, describe } from '../core/errors.js'
@@ -26,17 +25,16 @@ import { decodeStored } from './stored-types.js'
 export interface SafetensorsFile {
   /** Arrays by name, in the order of their bytes in the file. */
   readonly tensors: Map<string, ArrayData>
-  /** Free text about the file; empty where it has none. */
+  /** Free text about the file; empty if it has none. */
   readonly metadata: Record<string, string>
 }
 
 /**
- * Writes named arrays to a safetensors file, in one step. They are taken as they are now: what happens to them afterward, before the
- * promise resolves, does not reach the file.
+ * Writes named arrays to a safetensors file, atomically. The arrays are copied at the call: later changes do not reach the file.
  *
  * @param tensors arrays by name; `data` has as many values as the product of `shape`
- * @param metadata free text to keep with them
- * @throws ArgumentError, DTypeError, ShapeError before anything is written; IOError where writing fails, and the old file stays
+ * @param metadata free text about the file
+ * @throws ArgumentError, DTypeError, ShapeError before anything is written; IOError if writing fails, and the old file stays
  */
 export async function writeSafetensors(
   path: string,
@@ -78,12 +76,12 @@ function isRecord(value: unknown): boolean {
 }
 
 /**
- * Reads a safetensors file after checking all of it. Types that the library has not are given as those that hold all their values: F16 and
- * BF16 as float32, I8, I16 and U16 as int32, U64 as int64.
+ * Reads a safetensors file, checking all of it. Types that the library does not have are widened: F16 and BF16 to float32, I8, I16 and U16
+ * to int32, U64 to int64.
  *
- * @returns each array in memory of its own
- * @throws IOError where the file cannot be read; DataError where it is not a sound safetensors file, or has unsigned integers beyond
- *   int64; DTypeError for other element types
+ * @returns each array in separate memory
+ * @throws IOError if the file cannot be read; DataError for an invalid safetensors file, or unsigned integers beyond int64; DTypeError for
+ *   other element types
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   checkPath('readSafetensors', path)
@@ -101,7 +99,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
 }
 
 /**
- * The arrays of a safetensors file, each read when it is asked for, in the order of their bytes.
+ * The lazy arrays of a safetensors file, in the order of their bytes.
  *
  * @throws IOError, DataError, DTypeError as {@link readSafetensors}
  */

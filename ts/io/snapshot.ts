@@ -1,22 +1,22 @@
-/** Bytes as they are at a moment, for writers that promise to take them so. */
+/** Copies of bytes at the time of a call, for writers. */
 import { dtypeCode } from '../core/dtype.js'
 import { native } from '../core/native.js'
 import { bytesPerTurn, nextTurn } from '../core/turns.js'
 import { checkBooleans } from './element-types.js'
 
 /**
- * The bytes of an array as they were when the snapshot was made, whatever becomes of the array. Many are kept natively, in memory that is used again: fresh
- * memory of JavaScript would cost several times as much as the copy.
+ * The bytes of an array at the time of the snapshot, unaffected by later changes. Large arrays are copied to reused native memory: new
+ * JavaScript memory would cost several times as much as the copy.
  */
 export class Snapshot {
   readonly length: number
   readonly #small: Uint8Array | undefined
-  /** The native node, 0 where there is none. */
+  /** The native node, 0 if there is none. */
   #node = 0
 
   /**
-   * @param data may be shared or of a buffer that can be resized
-   * @throws {DeviceError} where there is no room for a copy
+   * @param data may be shared or of a resizable buffer
+   * @throws {DeviceError} if there is not enough memory for a copy
    */
   constructor({ buffer, byteOffset, byteLength }: ArrayBufferView) {
     const bytes = new Uint8Array(buffer, byteOffset, byteLength)
@@ -25,7 +25,7 @@ export class Snapshot {
     else this.#node = native.source(bytes, dtypeCode('uint8'), [byteLength])
   }
 
-  /** The bytes in order, piece by piece, each good until the next one is asked for; the event loop goes on in between. */
+  /** The bytes in order, in chunks; each is valid until the next one is requested. The event loop runs in between. */
   async *pieces(): AsyncGenerator<Uint8Array> {
     if (this.#small !== undefined) {
       yield this.#small
@@ -40,14 +40,14 @@ export class Snapshot {
     }
   }
 
-  /** Releases the native memory. Doing it twice is fine. */
+  /** Releases the native memory. A second call is allowed. */
   [Symbol.dispose](): void {
     if (this.#node !== 0) native.release([this.#node])
     this.#node = 0
   }
 }
 
-/** Snapshots of several arrays; where there is no room for one, those made before it are released. */
+/** Snapshots of several arrays; if there is not enough memory, the earlier ones are released. */
 export function snapshotsOf(arrays: readonly ArrayBufferView[]): Snapshot[] {
   const made: Snapshot[] = []
   try {
@@ -64,12 +64,12 @@ export function releaseAll(snapshots: readonly Snapshot[]): void {
   for (const snapshot of snapshots) snapshot[Symbol.dispose]()
 }
 
-/** The bytes of several snapshots, one after the other. */
+/** The bytes of several snapshots in sequence. */
 export async function* piecesOf(snapshots: readonly Snapshot[]): AsyncGenerator<Uint8Array> {
   for (const snapshot of snapshots) yield* snapshot.pieces()
 }
 
-/** Throws DTypeError for a byte that is no boolean, after looking at all of them in turns. */
+/** Throws DTypeError for a byte that is not a boolean, after checking all bytes in turns of the event loop. */
 export async function checkSnapshot(what: string, snapshot: Snapshot): Promise<void> {
   let start = 0
   for await (const piece of snapshot.pieces()) {

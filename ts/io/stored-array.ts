@@ -1,4 +1,4 @@
-/** An array that lies in a file, element by element at steps that its header tells. */
+/** An array in a file, with the strides of its header. */
 
 import { type Shape, showShape, sizeOf, type TypedArray, withRoom } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
@@ -16,28 +16,28 @@ import {
 } from './lazy-array.js'
 import { decodeStored, type StoredType, storedBytes } from './stored-types.js'
 
-/** How the elements of an array lie. */
+/** Layout of the elements of an array. */
 export interface Layout {
   readonly type: StoredType
   readonly bigEndian?: boolean
   readonly shape: Shape
-  /** Elements between neighbors along each axis. */
+  /** Stride of each axis, in elements. */
   readonly steps: Shape
   /** Position of the first element in bytes. */
   readonly start: number
 }
 
-/** Steps of an array whose last axis runs fastest. */
+/** Strides of an array whose last axis is the fastest. */
 export function denseSteps(shape: Shape): number[] {
   return shape.map((_, axis) => elementCount(shape.slice(axis + 1)))
 }
 
-/** Steps of an array whose first axis runs fastest. */
+/** Strides of an array whose first axis is the fastest. */
 export function fortranSteps(shape: Shape): number[] {
   return shape.map((_, axis) => elementCount(shape.slice(0, axis)))
 }
 
-/** Elements from the first one to behind the last one; 0 for an array without elements. */
+/** Elements from the first to the last one; 0 for an array without elements. */
 export function spanOf({ shape, steps }: Pick<Layout, 'shape' | 'steps'>): number {
   if (shape.includes(0)) return 0
   return 1 + shape.reduce((sum, length, axis) => sum + (length - 1) * (steps[axis] as number), 0)
@@ -53,7 +53,8 @@ export class StoredArray implements LazyArray {
 
   /**
    * @param what file and name of the array, for messages
-   * @throws DataError where the store ends before the array does
+   * @param store bytes of the file
+   * @throws DataError if the store ends before the array does
    */
   constructor(what: string, store: ByteStore, layout: Layout) {
     const end = layout.start + spanOf(layout) * storedBytes(layout.type)
@@ -69,7 +70,7 @@ export class StoredArray implements LazyArray {
     this.#layout = layout
   }
 
-  /** Where rows do not lie one behind the other, many are read for few. */
+  /** If rows are not contiguous, a few rows cost a read of many. */
   get band(): number {
     const isRowByRow = this.shape.length < 2 || slowestAxis(this.#layout) <= 0
     return rowsWithin(this, isRowByRow ? worthReading : blockBytes)
@@ -113,15 +114,15 @@ export class StoredArray implements LazyArray {
   }
 }
 
-/** Of a span that is read, this share at least is wanted; else parts of it are read one by one. */
+/** Smallest share of requested elements in a span that is read at once; below it, parts are read separately. */
 const leastShare = 1 / 4
-/** Bytes that are read at once whatever share of them is wanted. */
+/** Bytes that are read at once for any share. */
 const readAnyway = 1 << 20
 
 /**
  * The array of a layout in memory, last axis fastest.
  *
- * @throws DataError where values are damaged; DeviceError where there is no room for them
+ * @throws DataError for damaged values; DeviceError if there is not enough memory
  */
 export async function readLayout(what: string, source: ByteSource, layout: Layout): Promise<ArrayData> {
   const { shape, type, start, bigEndian = false } = layout
@@ -139,10 +140,10 @@ function isDense({ shape, steps }: Pick<Layout, 'shape' | 'steps'>): boolean {
   return shape.includes(0) || shape.every((length, axis) => length === 1 || steps[axis] === dense[axis])
 }
 
-/** Numbers by which stored elements are moved, whatever they stand for; those of 8 bytes are two of 4. */
+/** Units in which stored elements are moved, independent of their type; 8 bytes are two units of 4. */
 type Units = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>
 
-/** Elements at steps, and how to see bytes as them. */
+/** Strided elements, and their bytes as units. */
 interface Pattern {
   readonly shape: Shape
   readonly steps: Shape
@@ -171,7 +172,7 @@ async function gathered(
   return bytes
 }
 
-/** Reads a pattern into its places: at once where most of its span is wanted, else along the axis with the largest steps. */
+/** Reads a pattern: at once if most of its span is requested, otherwise along the axis with the largest stride. */
 async function gather(
   source: ByteSource,
   pattern: Pattern,
@@ -188,7 +189,7 @@ async function gather(
   }
   const axis = slowestAxis(pattern)
   const [extent, step] = [shape[axis] as number, steps[axis] as number]
-  // As many neighbors along it as are read anyway, at least one, and not all again.
+  // As many indices along the axis as one read covers, at least one, and not all of them.
   const most = Math.max(1, Math.min(extent - 1, Math.floor(readAnyway / width / step)))
   for (let i = 0; i < extent; i += most) {
     const count = Math.min(most, extent - i)
@@ -200,23 +201,23 @@ async function gather(
   }
 }
 
-/** The axis of more than one index with the largest steps. */
+/** The axis of more than one index with the largest stride. */
 function slowestAxis({ shape, steps }: Pick<Layout, 'shape' | 'steps'>): number {
   const ofAxes = steps.map((step, axis) => ((shape[axis] as number) > 1 ? step : -1))
   return ofAxes.indexOf(Math.max(...ofAxes))
 }
 
-/** Values that are moved in one turn of the event loop. */
+/** Number of values moved in one turn of the event loop. */
 const turn = 1 << 17
 
-/** Values at steps: where the first one lies, and how far it is to the next along each axis. */
+/** Strided values: the position of the first, and the stride of each axis. */
 export interface Strided {
   readonly values: TypedArray | Uint16Array
   readonly start: number
   readonly steps: readonly number[]
 }
 
-/** Copies the values of a shape from their places to others. */
+/** Copies the values of a shape from one strided layout to another. */
 export async function copyStrided(shape: readonly number[], from: Strided, to: Strided): Promise<void> {
   const last = shape.length - 1
   const [length, step, toStep] =

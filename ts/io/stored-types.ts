@@ -1,5 +1,5 @@
 /**
- * The element types that values of files may have: those of the library, and others whose every value one of those holds.
+ * The element types of values in files: those of the library, and types whose values a library type can hold.
  *
  *   float16, bfloat16 -> float32    int8, int16, uint16 -> int32    uint64 -> int64 where the values fit
  */
@@ -13,7 +13,7 @@ import { elementTypes, firstNonBoolean, typedArray } from './element-types.js'
 /** A type of values in a file. */
 export type StoredType = DType | 'float16' | 'bfloat16' | 'int8' | 'int16' | 'uint16' | 'uint64'
 
-/** A type that the library has not: what its values become. `widen` takes the stored numbers and gives the bits of the wider ones. */
+/** A type that the library does not have, and its wider type. `widen` takes the stored numbers and returns the bits of the wider ones. */
 interface Widening {
   readonly bytes: 1 | 2
   readonly dtype: 'float32' | 'int32'
@@ -29,7 +29,7 @@ const widenings: Partial<Record<StoredType, Widening>> = {
   uint16: { bytes: 2, dtype: 'int32', stored: Uint16Array, widen: (value) => value },
 }
 
-/** Values that are changed in one turn of the event loop: a few milliseconds. */
+/** Number of values converted in one turn of the event loop: a few milliseconds. */
 const turn = 1 << 19
 
 /** Bytes of one stored value. */
@@ -37,13 +37,13 @@ export function storedBytes(type: StoredType): number {
   return widenings[type]?.bytes ?? (type === 'uint64' ? 8 : elementTypes[type as DType].bytes)
 }
 
-/** The element type in which stored values are given. */
+/** The element type to which stored values are converted. */
 export function dtypeOfStored(type: StoredType): DType {
   return widenings[type]?.dtype ?? (type === 'uint64' ? 'int64' : (type as DType))
 }
 
 /**
- * The values in the bytes of a file, which are used up.
+ * The values in the bytes of a file; the bytes are overwritten.
  *
  * @param what file and array, for messages
  * @param raw the bytes, all of their buffer
@@ -77,7 +77,7 @@ async function checkStoredBooleans(what: string, raw: Uint8Array): Promise<void>
 /** Refuses unsigned integers that int64 cannot hold. */
 async function checkUnsigned(what: string, buffer: ArrayBuffer): Promise<void> {
   const words = new Int32Array(buffer)
-  // The upper word of each value, whose highest bit int64 has no room for.
+  // The upper word of each value; int64 has no room for its highest bit.
   for (let i = 1; i < words.length; i += 2) {
     if ((words[i] as number) < 0) {
       const value = new BigUint64Array(buffer)[(i - 1) / 2]
@@ -100,7 +100,7 @@ async function widened({ dtype, stored, widen }: Widening, buffer: ArrayBuffer) 
   return typedArray(dtype, bits.buffer)
 }
 
-/** Turns the order of the bytes of each value around. */
+/** Reverses the bytes of each value. */
 async function swap(raw: Uint8Array<ArrayBuffer>, width: number): Promise<void> {
   for (let start = 0; start < raw.length; start += turn * 8) {
     const part = Buffer.from(raw.buffer, start, Math.min(turn * 8, raw.length - start))
@@ -111,7 +111,7 @@ async function swap(raw: Uint8Array<ArrayBuffer>, width: number): Promise<void> 
   }
 }
 
-/** Bits of the float32 that is a float16 of these bits. */
+/** Bits of the float32 that equals a float16 with these bits. */
 function floatOfHalf(half: number): number {
   const sign = (half & 0x8000) << 16
   const exponent = (half >> 10) & 0x1f
@@ -119,7 +119,7 @@ function floatOfHalf(half: number): number {
   if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13)
   if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13)
   if (fraction === 0) return sign
-  // A small number without a leading one: it has one as a float32.
+  // A subnormal number: as a float32 it is normal.
   const shift = Math.clz32(fraction) - 21
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13)
 }

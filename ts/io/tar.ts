@@ -1,36 +1,36 @@
 /**
- * Reading tar archives (ustar, with the long names of pax and GNU) as a stream: members that are wanted are kept, others are passed over,
- * and nothing is ever written. A member is a header of 512 bytes and its contents, filled up to a multiple of 512; two empty headers end the archive.
+ * Reads tar archives (ustar, with the long names of pax and GNU) as a stream: selected members are kept, others are skipped, and nothing is
+ * written to disk. A member is a header of 512 bytes and its contents, padded to a multiple of 512; two empty headers end the archive.
  */
 
 import { withRoom } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
 
 const block = 512
-/** Longest name or extended header that is read, in bytes. */
+/** Maximum length of a name or extended header in bytes. */
 const longest = 1 << 20
 
 /** A file in an archive. */
 export interface TarMember {
-  /** With the folders that it lies in. */
+  /** Path of the file in the archive. */
   readonly name: string
-  /** In bytes. */
+  /** Size in bytes. */
   readonly size: number
 }
 
-/** What of an archive is wanted. */
+/** Selection of members. */
 export interface TarSelection {
-  /** Most bytes that are kept of a member; undefined for one that is not wanted. */
+  /** Maximum size of a member in bytes; undefined for one that is skipped. */
   limitOf(name: string): number | undefined
-  /** Called with each member that is wanted, in the order of the archive; the bytes are its own. */
+  /** Called with each selected member, in the order of the archive; the bytes are not reused. */
   take(member: TarMember, bytes: Uint8Array<ArrayBuffer>): void | Promise<void>
 }
 
 /**
- * Goes through an archive to its end, members one after the other.
+ * Reads an archive to its end, member by member.
  *
- * @param what what to call the archive in messages
- * @throws DataError where it is damaged or cut off, or a wanted member is larger than its limit; what `chunks` and `take` throw
+ * @param what name of the archive in messages
+ * @throws DataError if it is damaged or truncated, or a selected member is larger than its limit; errors of `chunks` and `take`
  */
 export async function readTar(
   what: string,
@@ -48,7 +48,7 @@ export async function readTar(
 
 async function readMembers(what: string, source: Source, selection: TarSelection): Promise<void> {
   let isFirst = true
-  // What extended headers say of the member that follows.
+  // Extended headers apply to the next member.
   let next: { path?: string; size?: number } = {}
   for (;;) {
     const header = await source.bytes(block, isFirst ? undefined : 'header')
@@ -78,7 +78,7 @@ async function readMembers(what: string, source: Source, selection: TarSelection
 
 const padded = (size: number) => Math.ceil(size / block) * block
 
-/** The bytes of an archive, in the amounts that are asked for. */
+/** The bytes of an archive, in requested amounts. */
 class Source {
   readonly #what: string
   readonly #iterator: AsyncIterator<Uint8Array>
@@ -89,7 +89,7 @@ class Source {
     this.#iterator = chunks[Symbol.asyncIterator]()
   }
 
-  /** Whether there are more bytes; fetches some. */
+  /** Fetches more bytes; whether there are any. */
   async #more(): Promise<boolean> {
     while (this.#chunk.length === 0) {
       const { value, done } = await this.#iterator.next()
@@ -99,13 +99,13 @@ class Source {
     return true
   }
 
-  /** The next bytes; undefined at the end of the archive, where `what` is not needed. */
+  /** The next bytes; undefined at the end of the archive, if no header must follow. */
   async bytes(length: number, what: string | undefined): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (what === undefined && !(await this.#more())) return undefined
     const into = withRoom(length, () => new Uint8Array(length))
     for (let done = 0; done < length; ) {
       if (!(await this.#more())) {
-        // Some programs leave the empty headers at the end out.
+        // Some programs omit the empty headers at the end.
         if (what === 'header' && done === 0) return undefined
         throw broken(this.#what, 'it is cut off')
       }
@@ -117,7 +117,7 @@ class Source {
     return into
   }
 
-  /** The contents of a member, and past what fills them up. */
+  /** The contents of a member; skips its padding. */
   async contents(size: number): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = (await this.bytes(size, 'contents')) as Uint8Array<ArrayBuffer>
     await this.skip(padded(size) - size)
@@ -133,26 +133,26 @@ class Source {
     }
   }
 
-  /** Past what follows the archive, so that whoever looks at the bytes sees all. */
+  /** Reads past the end of the archive, so that the digest covers all bytes. */
   async drain(): Promise<void> {
     do this.#chunk = new Uint8Array(0)
     while (await this.#more())
   }
 
-  /** Lets go of where the bytes come from. */
+  /** Closes the source of the bytes. */
   async close(): Promise<void> {
     await this.#iterator.return?.()
   }
 }
 
 interface Header extends TarMember {
-  /** '0' for a file; 'x' and 'L' for what is said of the next member. */
+  /** '0' for a file; 'x' and 'L' for an extended header of the next member. */
   readonly type: string
 }
 
 function parseHeader(what: string, header: Buffer, isFirst: boolean): Header {
   const field = (from: number, to: number) => upToZero(header.toString('utf8', from, to))
-  // The checksum is taken with spaces in its own place.
+  // The checksum is computed with spaces in its own field.
   let sum = 8 * 32
   for (let i = 0; i < block; i++) if (i < 148 || i >= 156) sum += header[i] as number
   if (sum !== Number.parseInt(header.toString('latin1', 148, 156).trimStart(), 8)) {
@@ -166,7 +166,7 @@ function parseHeader(what: string, header: Buffer, isFirst: boolean): Header {
 
 const upToZero = (text: string) => text.split('\0', 1)[0] as string
 
-/** A number in octal digits, or in base 256 where its first bit is set. */
+/** A number in octal digits, or in base 256 if its first bit is set. */
 function number(what: string, header: Buffer, from: number, to: number): number {
   if ((header[from] as number) & 0x80) {
     let value = (header[from] as number) & 0x7f
@@ -207,5 +207,5 @@ function parsePax(what: string, text: string): { path?: string; size?: number } 
 }
 
 function broken(what: string, why: string): DataError {
-  return new DataError(`${what} is not a sound tar archive: ${why}; fetch it again`)
+  return new DataError(`${what} is not a valid tar archive: ${why}; fetch it again`)
 }

@@ -1,28 +1,28 @@
-/** Names of files that are being written, and the removal of those whose writer was killed. */
+/** Names of temporary files, and removal of those whose writer was killed. */
 
 import { createHash, randomBytes } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 
-/** Begin of the names of temporary files; a reader of folders skips them. */
+/** Prefix of temporary files; readers of folders skip them. */
 export const temporaryPrefix = '.tmp-'
 
-/** Machines that share a folder do not know of each other's processes: names say whose a file is. */
+/** Machines that share a folder do not see each other's processes, so names contain the machine. */
 const machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8)
 const pattern = new RegExp(`^\\${temporaryPrefix}${machine}-(\\d+)-[0-9a-f]{12}$`)
 
-/** A name for a temporary file or folder that no other has. */
+/** A unique name for a temporary file or folder. */
 export function temporaryName(): string {
   return `${temporaryPrefix}${machine}-${process.pid}-${randomBytes(6).toString('hex')}`
 }
 
-/** Folders that were looked through by this process. */
+/** Folders that this process has cleaned. */
 const seen = new Set<string>()
 
 /**
- * Removes what killed processes of this machine left half-written in a folder, at the first call for it. Files of processes that live, or
- * of another machine, stay; what cannot be removed is left alone, since it disturbs nobody.
+ * Removes half-written files of killed processes of this machine in a folder, at the first call for it. Files of running processes, or of
+ * other machines, stay. A file that cannot be removed stays and does no harm.
  */
 export async function removeLeftovers(folder: string): Promise<void> {
   const path = resolve(folder)
@@ -40,7 +40,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // Others' processes may not be signalled, but they live.
+    // Processes of other users cannot be signaled, but they are running.
     return (error as NodeJS.ErrnoException).code !== 'ESRCH'
   }
 }

@@ -1,11 +1,11 @@
-/** Tensors written to a safetensors file. */
+/** Writes tensors to a safetensors file. */
 import { evaluate } from '../core/transforms.js'
 import type { Tensor } from '../ops/tensor.js'
 import { replaceFile } from './atomic.js'
 import { bytesOf } from './element-types.js'
 import { planFile } from './safetensors-header.js'
 
-/** Replaces a file by one that holds these tensors by name; the caller keeps them until then. */
+/** Replaces a file by one with these tensors by name; the caller keeps the tensors alive until then. */
 export async function writeTensors(
   path: string,
   tensors: Iterable<readonly [name: string, value: Tensor]>,
@@ -21,7 +21,7 @@ export async function writeTensors(
   await replaceFile(path, piecesOf(header, inOrder), length)
 }
 
-/** The bytes of a file, one array after the other: no more than one is in memory twice, and none holds up the event loop. */
+/** The bytes of a file, array by array: at most one is in memory twice, and none blocks the event loop. */
 async function* piecesOf(
   header: Uint8Array,
   arrays: readonly { value: Tensor }[],

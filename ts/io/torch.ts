@@ -1,11 +1,11 @@
 /**
- * Tensors that `torch.save` wrote (PyTorch 1.6 and later): a zip archive of a pickle, which tells of the tensors, and of their storages.
+ * Tensors written by `torch.save` (PyTorch 1.6 and later): a zip archive of a pickle, which describes the tensors, and of their storages.
  *
  *   NAME/data.pkl | NAME/data/0, NAME/data/1, ... | NAME/byteorder | NAME/version
  *
- * A tensor is a view of a storage: offset, lengths and steps, in elements. The pickle is looked at as data, see pickle.ts: it may name the
- * functions that tensors, parameters and dicts are made by, and nothing is executed. What was saved may be nested; names are joined by dots, as
- * those of a state dict are.
+ * A tensor is a view of a storage: offset, shape and strides, in elements. The pickle is parsed as data, see pickle.ts: it may name only
+ * the constructors of tensors, parameters and dicts, and nothing is executed. The saved object may be nested; names are joined by dots,
+ * like those of a state dict.
  */
 
 import { DataError, describe } from '../core/errors.js'
@@ -29,7 +29,7 @@ import { type StoredType, storedBytes } from './stored-types.js'
 import { broken, readZipDirectory, type ZipEntry } from './zip.js'
 import { readZipMember, ZipMemberStore } from './zip-members.js'
 
-/** Element types by the class of their storage, and by the name that untyped storages go with. */
+/** Element types by the class of their storage, and by the name of untyped storages. */
 const types: Readonly<Record<string, StoredType>> = {
   FloatStorage: 'float32',
   DoubleStorage: 'float64',
@@ -57,7 +57,7 @@ const dtypes: Readonly<Record<string, StoredType>> = {
   uint64: 'uint64',
   bool: 'bool',
 }
-/** Storages and dtypes whose numbers are not read, and what to do about them. */
+/** Unsupported storages and dtypes, and remedies. */
 const unread = [
   'ComplexFloatStorage',
   'ComplexDoubleStorage',
@@ -67,14 +67,14 @@ const unread = [
   'float8_e5m2',
 ]
 
-/** Longest pickle that is read, in bytes: it holds names and shapes. */
+/** Maximum length of a pickle in bytes: it holds only names and shapes. */
 const longestPickle = 1 << 26
 
-/** A storage: which member has it. */
+/** A storage, by its member of the archive. */
 class Storage extends PickledObject {
   constructor(
     readonly key: string,
-    /** Undefined for bytes of which each tensor says what they are; null for numbers that are not read. */
+    /** Undefined for bytes whose type each tensor sets; null for unsupported numbers. */
     readonly type: StoredType | null | undefined,
     readonly typeName: string,
   ) {
@@ -95,11 +95,11 @@ class SavedTensor extends PickledObject {
     super()
   }
 
-  /** What tensors of subclasses and hooks carry besides is no data. */
+  /** State of tensor subclasses and hooks is not data. */
   override setState(): void {}
 }
 
-/** A type that is named as an argument. */
+/** A type as an argument. */
 class NamedType extends PickledObject {
   constructor(readonly name: string) {
     super()
@@ -118,7 +118,7 @@ const lengths = (value: PickleValue | undefined): readonly number[] | undefined 
     ? (value as number[])
     : undefined
 
-/** `_rebuild_tensor_v2(storage, offset, shape, steps, ...)`, and `_v3` with a dtype behind them. */
+/** `_rebuild_tensor_v2(storage, offset, shape, strides, ...)`, and `_v3` with a dtype after them. */
 function rebuilt(dtypeAt?: number): PickleFunction {
   return (args, fail) => {
     const [storage, offset] = args
@@ -136,19 +136,19 @@ function rebuilt(dtypeAt?: number): PickleFunction {
 
 const parameter: PickleFunction = ([data], fail) => {
   if (data instanceof SavedTensor) return data
-  throw fail('a parameter is made of what is no tensor')
+  throw fail('a parameter is made of a value that is not a tensor')
 }
 
 /** An empty dict, or one of pairs. */
 const dict: PickleFunction = ([pairs], fail) => {
   if (pairs === undefined) return new Map()
   if (pairs instanceof Map) return pairs
-  if (!Array.isArray(pairs)) throw fail('a dict is made of what are no pairs')
+  if (!Array.isArray(pairs)) throw fail('a dict is made of values that are not pairs')
   return new Map(
     pairs.map((pair) => {
       const [key, value] = Array.isArray(pair) ? pair : []
       const name = textOf(key)
-      if (name === undefined || value === undefined) throw fail('a dict is made of what are no pairs')
+      if (name === undefined || value === undefined) throw fail('a dict is made of values that are not pairs')
       return [name, value] as const
     }),
   )
@@ -157,9 +157,9 @@ const dict: PickleFunction = ([pairs], fail) => {
 const named = (names: readonly string[]) =>
   Object.fromEntries(names.map((name) => [`torch ${name}`, isType] as const))
 
-/** What archives of tensors name. */
+/** The names in archives of tensors. */
 const torchDialect: PickleDialect = {
-  mend: 'Save tensors alone: torch.save({name: t.detach().cpu() for name, t in tensors.items()}, path)',
+  mend: 'Save only tensors: torch.save({name: t.detach().cpu() for name, t in tensors.items()}, path)',
   functions: {
     ...named(Object.keys(types)),
     ...named(Object.keys(dtypes)),
@@ -182,7 +182,7 @@ function storageOf(id: PickleValue, fail: Fail): Storage {
   const [kind, type, key] = Array.isArray(id) ? id : []
   const file = textOf(key)
   if (textOf(kind) !== 'storage' || !(type instanceof NamedFunction) || file === undefined) {
-    throw fail('it refers to what is no storage of PyTorch')
+    throw fail('it refers to a value that is not a storage of PyTorch')
   }
   const name = type.name.split(' ')[1] as string
   if (name === 'UntypedStorage') return new Storage(file, undefined, name)
@@ -190,11 +190,11 @@ function storageOf(id: PickleValue, fail: Fail): Storage {
 }
 
 /**
- * The tensors that `torch.save` wrote, each read when it is asked for: those of a dict by name, of a list by number, a single one by the name 'data'.
- * Nested names are joined by dots. float16 and bfloat16 are given as float32, int8 and int16 as int32.
+ * The lazy tensors of a `torch.save` file: tensors of a dict by name, of a list by index, a single one by the name 'data'. Nested names are
+ * joined by dots. float16 and bfloat16 become float32, int8 and int16 int32.
  *
- * @throws IOError where the file cannot be read; DataError for what is no archive of `torch.save`, is damaged, or names anything but tensors and
- *   plain data
+ * @throws IOError if the file cannot be read; DataError unless it is an archive of `torch.save` of only tensors and plain data, or if it is
+ *   damaged
  */
 export async function openTorch(path: string): Promise<OpenArrays> {
   checkPath('openTorch', path)
@@ -222,7 +222,7 @@ export async function openTorch(path: string): Promise<OpenArrays> {
   })
 }
 
-/** Members by name. Files of PyTorch before 1.6, and others, are told what to do about. */
+/** Members by name. The errors for files of PyTorch before 1.6, and others, name the remedy. */
 async function torchMembers(file: FileReader): Promise<Map<string, ZipEntry>> {
   const head = await file.bytes(0, Math.min(2, file.size))
   if (head[0] === 0x80) {
@@ -240,7 +240,7 @@ function pickleOf(path: string, members: ReadonlyMap<string, ZipEntry>): { pickl
   if (name === undefined) {
     const isNpz = names.length > 0 && names.every((one) => one.endsWith('.npy'))
     throw new DataError(
-      `${path} is a zip archive, but none of torch.save: it has no data.pkl; ${isNpz ? 'it holds .npy files: name it .npz' : `it holds ${names.slice(0, 5).join(', ') || 'nothing'}`}`,
+      `${path} is a zip archive, but not of torch.save: it has no data.pkl; ${isNpz ? 'it holds .npy files: name it .npz' : `it holds ${names.slice(0, 5).join(', ') || 'nothing'}`}`,
     )
   }
   const root = name.slice(0, -'data.pkl'.length)
@@ -276,7 +276,7 @@ function layoutOf(what: string, tensor: SavedTensor, bigEndian: boolean): Layout
   const { type, typeName, offset, shape, steps } = tensor
   if (type === undefined) {
     throw new DataError(
-      `${what} has the element type ${describe(typeName)}, which is not read; convert it: tensor.float(), or of complex numbers torch.view_as_real(tensor)`,
+      `${what} has the element type ${describe(typeName)}, which is not supported; convert it: tensor.float(), or for complex numbers torch.view_as_real(tensor)`,
     )
   }
   if (Number.isNaN(elementCount(shape)) || !Number.isSafeInteger(spanOf({ shape, steps }))) {

@@ -1,4 +1,4 @@
-/** Tensors of many values that are there already, made without holding up the event loop. */
+/** Tensors of many given values, made without blocking the event loop. */
 import { checkShape, fromTypedArray } from '../core/create.js'
 import type { DeviceRequest } from '../core/devices.js'
 import { dtypeCode, sizeOf } from '../core/dtype.js'
@@ -11,17 +11,17 @@ import { placedOn } from '../ops/to.js'
 import { type ArrayData, bytesOf } from './element-types.js'
 
 /**
- * A tensor of given values, which nobody may change meanwhile. Like `tensor(data, { dtype, shape })`, but many values are copied in pieces,
- * each straight to its place. Values for another device pass through the default device.
+ * A tensor of given values, which must not change until it is done. Like `tensor(data, { dtype, shape })`, but large arrays are copied in
+ * chunks, each directly to its position. A device other than the default one gets the values by way of the default device.
  *
- * @throws {DeviceError} where there is no room
- * @throws {DataError} where the array was detached or became shorter meanwhile
+ * @throws {DeviceError} if there is not enough memory
+ * @throws {DataError} if the array was detached or became shorter meanwhile
  */
 export function* uploading({ dtype, shape, data }: ArrayData, device?: DeviceRequest): Work<Tensor> {
   const extents = checkShape('tensor', shape)
   const { length } = data
   const isOfType = dtypeOfArray(data) === dtype || (dtype === 'bool' && data instanceof Uint8Array)
-  // What does not go together is refused there as well.
+  // Mismatches are refused there as well.
   if (data.byteLength <= bytesPerTurn || sizeOf(extents) !== length || !isOfType) {
     return tensor(data, { dtype, shape, ...(device === undefined ? {} : { device }) })
   }
@@ -47,7 +47,7 @@ export function* uploading({ dtype, shape, data }: ArrayData, device?: DeviceReq
   }
 }
 
-/** What {@link uploading} makes, a turn of the event loop for each piece. */
+/** The result of {@link uploading}, with a turn of the event loop for each chunk. */
 export function tensorInTurns(data: ArrayData, device?: DeviceRequest): Promise<Tensor> {
   return inTurns(uploading(data, device))
 }

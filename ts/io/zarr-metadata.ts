@@ -1,4 +1,4 @@
-/** The metadata of Zarr arrays, in the form that zarrita reads without mistaking it, and the element types that zarrita has not. */
+/** Zarr metadata in a form that zarrita reads correctly, and element types that zarrita does not have. */
 
 import type { AbsolutePath, AsyncReadable, RangeQuery } from '@zarrita/storage'
 import { DataError, DTypeError, describe } from '../core/errors.js'
@@ -7,7 +7,7 @@ import type { FolderStore } from './folder-store.js'
 import { decodeStored, type StoredType } from './stored-types.js'
 import { threadedCodecs, threadedCompressor } from './zarr-codecs.js'
 
-/** Element types by their names in version 3, and by the end of those of version 2. */
+/** Element types by their names in version 3, and by the end of their names in version 2. */
 const types: Readonly<Record<string, StoredType>> = {
   float16: 'float16',
   bfloat16: 'bfloat16',
@@ -41,8 +41,8 @@ const typesOfVersion2: Readonly<Record<string, StoredType>> = {
 type Metadata = Record<string, unknown>
 
 /**
- * A folder whose metadata zarrita can read: numbers of 16 bits that it has not are called uint16, and values for what is not stored are
- * written so that it takes them as they are meant.
+ * A folder whose metadata zarrita can read: 16-bit types that zarrita does not have are renamed to uint16, and fill values are rewritten
+ * accordingly.
  */
 export class ZarrFolder implements AsyncReadable {
   /** Element types of the arrays, by the paths of their metadata. */
@@ -50,7 +50,7 @@ export class ZarrFolder implements AsyncReadable {
 
   constructor(private readonly store: FolderStore) {}
 
-  /** The element type of an array that was opened. */
+  /** The element type of an opened array. */
   typeOf(path: string): StoredType | undefined {
     const below = path === '/' ? '' : path
     return this.types.get(`${below}/zarr.json`) ?? this.types.get(`${below}/.zarray`)
@@ -83,7 +83,7 @@ export class ZarrFolder implements AsyncReadable {
 function parsed(what: string, bytes: Uint8Array): Metadata {
   const text = new TextDecoder().decode(bytes)
   try {
-    // Older writers of version 2 put NaN and Infinity where JSON has no such numbers.
+    // Older writers of version 2 put NaN and Infinity into JSON, which has no such numbers.
     return JSON.parse(text.replaceAll(/(?<=[:[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])/g, '"$1"')) as Metadata
   } catch (cause) {
     throw new DataError(`${what} is not JSON: ${reason(cause)}; write or copy the array again`, { cause })
@@ -105,11 +105,11 @@ function typeOfVersion3(what: string, dtype: unknown): StoredType {
 function unread(what: string, dtype: unknown): DTypeError {
   const shown = typeof dtype === 'string' ? describe(dtype) : JSON.stringify(dtype)
   return new DTypeError(
-    `${what}: element type ${shown} is not read; convert it in Python: zarr.save(path, numpy.asarray(array).astype('float32'))`,
+    `${what}: element type ${shown} is not supported; convert it in Python: zarr.save(path, numpy.asarray(array).astype('float32'))`,
   )
 }
 
-/** The value of what is not stored, as zarrita takes it. */
+/** The fill value in zarrita's form. */
 async function fillValue(what: string, type: StoredType, given: unknown): Promise<unknown> {
   const isHalf = type === 'float16' || type === 'bfloat16'
   if (given === null || given === undefined) return type === 'bool' ? false : 0
@@ -117,13 +117,13 @@ async function fillValue(what: string, type: StoredType, given: unknown): Promis
   if (!isFloat) return given
   const value = typeof given === 'string' ? numberOf(given, type) : given
   if (typeof value !== 'number') {
-    throw new DataError(`${what}: fill_value ${describe(given)} is no ${type}; write the array again`)
+    throw new DataError(`${what}: fill_value ${describe(given)} is not a ${type}; write the array again`)
   }
   if (isHalf) return bitsOf(what, type, value)
   return Number.isFinite(value) ? value : String(value)
 }
 
-/** The float that a text is: a name, or its bits in hexadecimal digits. */
+/** The float in a text: a name, or its bits in hexadecimal digits. */
 function numberOf(text: string, type: StoredType): number | undefined {
   if (['NaN', 'Infinity', '-Infinity'].includes(text)) return Number(text)
   if (!/^0x[0-9a-fA-F]+$/.test(text)) return undefined
@@ -141,12 +141,12 @@ function halfOf(bits: number): number {
   return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15))
 }
 
-/** The bits of a number of 16 bits: the first that is read as this number. */
+/** The bits of a 16-bit number: the first bits that decode to it. */
 async function bitsOf(what: string, type: StoredType, value: number): Promise<number> {
   if (Object.is(value, 0)) return 0
   const all = Uint16Array.from({ length: 1 << 16 }, (_, bits) => bits)
   const { data } = await decodeStored(what, type, new Uint8Array(all.buffer))
   const bits = (data as Float32Array).findIndex((one) => Object.is(one, value))
   if (bits >= 0) return bits
-  throw new DataError(`${what}: fill_value ${value} is no ${type}; write the array again`)
+  throw new DataError(`${what}: fill_value ${value} is not a ${type}; write the array again`)
 }

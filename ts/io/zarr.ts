@@ -1,4 +1,4 @@
-/** Zarr arrays and groups, of version 2 and 3, in a folder: read chunk by chunk, through zarrita, which knows the codecs. */
+/** Zarr arrays and groups, version 2 and 3, in a folder: read chunk by chunk through zarrita, which has the codecs. */
 
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
@@ -16,26 +16,26 @@ import { decodeStored, dtypeOfStored, type StoredType, storedBytes } from './sto
 import { plainNames } from './zarr-codecs.js'
 import { ZarrFolder } from './zarr-metadata.js'
 
-/** Files that say that a folder is a node of Zarr. */
+/** Files that mark a folder as a Zarr node. */
 const nodeFiles = ['zarr.json', '.zarray', '.zgroup']
-/** Levels of groups that are looked through. */
+/** Maximum depth of groups. */
 const deepest = 16
 
-/** Whether a folder is an array or a group of Zarr. */
+/** Whether a folder is a Zarr array or group. */
 export function isZarr(folder: string): boolean {
   return nodeFiles.some((name) => existsSync(join(folder, name)))
 }
 
 /**
- * The arrays of a Zarr folder, each read when it is asked for: those of a group by their paths below it, a single array by the name 'data'.
+ * The lazy arrays of a Zarr folder: arrays of a group by their paths in it, a single array by the name 'data'.
  *
- * @throws IOError where there is none; what is not read of a group is told in `refused`
+ * @throws IOError if there is none; `refused` lists the arrays of a group that are not read
  */
 export async function openZarr(folder: string): Promise<OpenArrays> {
   checkPath('openZarr', folder, 'folder')
   if (!isZarr(folder)) {
     throw new IOError(
-      `cannot read ${folder}: it is no Zarr array or group, which has a file zarr.json, .zarray or .zgroup; check the path`,
+      `cannot read ${folder}: it is not a Zarr array or group, which has a file zarr.json, .zarray or .zgroup; check the path`,
     )
   }
   const store = new ZarrFolder(new FolderStore(folder))
@@ -46,7 +46,7 @@ export async function openZarr(folder: string): Promise<OpenArrays> {
 
 type Node = zarr.Array<zarr.DataType, ZarrFolder> | zarr.Group<ZarrFolder>
 
-/** Adds the array at a path, or those of the group that it is. */
+/** Adds the array at a path, or the arrays of a group. */
 async function addBelow(
   store: ZarrFolder,
   folder: string,
@@ -76,14 +76,14 @@ async function addBelow(
   }
 }
 
-/** @throws DataError, DTypeError for metadata that are not read */
+/** @throws DataError, DTypeError for unsupported metadata */
 async function nodeAt(store: ZarrFolder, what: string, path: string): Promise<Node> {
   try {
-    // A name is a folder, and no part of an address.
+    // A name is a folder, not a part of an address.
     return await zarr.open(new zarr.Location(store, `/${path}`))
   } catch (cause) {
     if (cause instanceof HyperglowError) throw cause
-    throw new DataError(`${what} is no Zarr array that is read: ${reason(cause)}`, { cause })
+    throw new DataError(`${what} is not a supported Zarr array: ${reason(cause)}`, { cause })
   }
 }
 
@@ -102,7 +102,7 @@ class ZarrArray implements LazyArray {
     const isSound = chunks.length === shape.length && chunks.every((length) => length > 0)
     if (!isSound || Number.isNaN(elementCount(shape)) || Number.isNaN(elementCount(chunks))) {
       throw new DataError(
-        `${what} has shape ${showShape(shape)} in chunks ${showShape(chunks)}, which cannot be; write it again`,
+        `${what} has shape ${showShape(shape)} in chunks ${showShape(chunks)}, which is impossible; write it again`,
       )
     }
     this.dtype = type
@@ -125,7 +125,7 @@ class ZarrArray implements LazyArray {
     return result
   }
 
-  /** In bands of whole chunks, so that none is unpacked twice. */
+  /** In bands of whole chunks, so that none is decompressed twice. */
   async *blocks(rows: number): AsyncGenerator<ArrayData> {
     const height = this.#chunk[0] ?? 1
     const step = Math.max(1, Math.floor(rows / height)) * height
@@ -134,7 +134,7 @@ class ZarrArray implements LazyArray {
     }
   }
 
-  /** Places of the chunks that hold some of the rows. */
+  /** Indices of the chunks with some of the rows. */
   *#chunksOf(from: number, to: number): Generator<number[]> {
     const ranges = this.shape.map((length, axis) => {
       const chunk = this.#chunk[axis] as number
@@ -153,7 +153,7 @@ class ZarrArray implements LazyArray {
     }
   }
 
-  /** Copies what a chunk has of the rows to its place in the result. */
+  /** Copies the requested rows of a chunk to their position in the result. */
   async #copy(place: readonly number[], from: number, to: number, { shape, data }: ArrayData): Promise<void> {
     const { values, steps } = await this.#values(place)
     const wanted = this.shape.map(

@@ -14,9 +14,9 @@ import { broken, signatures, type ZipEntry } from './zip.js'
 const turnBytes = 1 << 22
 
 /**
- * The contents of a member, checked against its checksum.
+ * The contents of a member, verified by its checksum.
  *
- * @throws DataError where they are damaged; DeviceError where there is no room for them
+ * @throws DataError if they are damaged; DeviceError if there is not enough memory
  */
 export async function readZipMember(file: FileReader, entry: ZipEntry): Promise<Uint8Array<ArrayBuffer>> {
   const { path } = file
@@ -40,17 +40,17 @@ export async function readZipMember(file: FileReader, entry: ZipEntry): Promise<
   return bytes
 }
 
-/** Where the contents of a member begin. */
+/** Position of the contents of a member. */
 async function contentsOf(file: FileReader, { name, offset, storedSize }: ZipEntry): Promise<number> {
   const header = Buffer.from((await file.bytes(offset, 30)).buffer)
   if (header.readUInt32LE(0) !== signatures.local)
     throw broken(file.path, `'${name}' does not begin where the directory says`)
   const start = offset + 30 + header.readUInt16LE(26) + header.readUInt16LE(28)
-  if (start + storedSize > file.size) throw broken(file.path, `'${name}' ends behind the file`)
+  if (start + storedSize > file.size) throw broken(file.path, `'${name}' ends beyond the file`)
   return start
 }
 
-/** A member of an archive. Its checksum is compared where all of it is read, since any other part has none. */
+/** A member of an archive. Its checksum is verified only if all of it is read; a part has no checksum. */
 export class ZipMemberStore implements ByteStore {
   readonly path: string
   readonly size: number
@@ -90,7 +90,7 @@ export class ZipMemberStore implements ByteStore {
   }
 }
 
-/** A stored member, part of the file of its archive. */
+/** A stored member, a part of the archive's file. */
 class StoredMember implements OpenSource {
   constructor(
     readonly path: string,
@@ -109,12 +109,12 @@ class StoredMember implements OpenSource {
   }
 }
 
-/** Bytes of an archive that are read at a time, and that are unpacked at a time. */
+/** Bytes of an archive that are read, and decompressed, at a time. */
 const pieceBytes = 1 << 18
 
 /**
- * A deflated member, which is unpacked from its beginning up to what is asked for; whoever asks for earlier bytes has it begin anew. Its
- * end is reached with its checksum compared.
+ * A deflated member, decompressed from its beginning up to the requested bytes; a request for earlier bytes begins again. The checksum is
+ * verified at the end of the member.
  */
 class Unpacked implements OpenSource {
   readonly path: string
@@ -123,7 +123,7 @@ class Unpacked implements OpenSource {
   readonly #entry: ZipEntry
   readonly #start: number
   #pieces: AsyncGenerator<Uint8Array> | undefined
-  /** What was unpacked and not taken, and its place. */
+  /** Decompressed bytes that are not yet consumed, and their position. */
   #piece: Uint8Array = new Uint8Array(0)
   #at = 0
 
@@ -149,7 +149,7 @@ class Unpacked implements OpenSource {
       into.set(part, done)
       done += part.length
     }
-    // The checksum is known behind the last byte.
+    // The checksum is known after the last byte.
     if (position + length === this.size) while (this.#pieces !== undefined) await this.#next()
     return into
   }
@@ -171,7 +171,7 @@ class Unpacked implements OpenSource {
     this.#piece = value
   }
 
-  /** Lets go of what is under way. */
+  /** Stops the decompression. */
   stop(): void {
     void this.#pieces?.return(undefined).catch(() => {})
     this.#pieces = undefined
@@ -183,7 +183,7 @@ class Unpacked implements OpenSource {
   }
 }
 
-/** The contents of a deflated member piece by piece; throws DataError where they are not what the directory says. */
+/** The contents of a deflated member in chunks; throws DataError if they do not match the directory. */
 async function* inflated(
   file: FileReader,
   { name, size, storedSize, crc }: ZipEntry,
@@ -198,7 +198,7 @@ async function* inflated(
     }
   }
   const packing = pipeline(packed, inflate, { signal: stop.signal })
-  // What goes wrong reaches whoever takes the pieces.
+  // Errors reach the consumer of the chunks.
   packing.catch(() => {})
   let [length, found] = [0, 0]
   try {

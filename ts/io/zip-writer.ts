@@ -1,4 +1,4 @@
-/** Writing zip archives of stored or deflated members. Equal contents give equal bytes: there are no dates. */
+/** Writes zip archives of stored or deflated members. Equal contents give equal bytes: there are no dates. */
 
 import { Readable } from 'node:stream'
 import { crc32, createDeflateRaw } from 'node:zlib'
@@ -6,11 +6,11 @@ import { nextTurn } from '../core/turns.js'
 
 /** Bytes that are checked in one turn of the event loop. */
 const turnBytes = 1 << 22
-/** The largest numbers of 16 and 32 bits, which announce a member of zip64. */
+/** The largest 16- and 32-bit numbers, which mark a zip64 member. */
 const none16 = 0xffff
 const none32 = 0xffffffff
 
-/** Bytes that can be gone through again, piece by piece, and that nobody changes. */
+/** Bytes that can be iterated repeatedly, in chunks, and that do not change. */
 export interface ZipContents {
   readonly length: number
   pieces(): AsyncIterable<Uint8Array>
@@ -19,7 +19,7 @@ export interface ZipContents {
 /** A member, ready to be written. */
 export interface ZipMember {
   readonly name: string
-  /** As it is stored. */
+  /** Its stored form. */
   readonly stored: readonly ZipContents[]
   readonly size: number
   readonly storedSize: number
@@ -27,7 +27,7 @@ export interface ZipMember {
   readonly crc: number
 }
 
-/** A member whose contents follow one another; deflated ones lie in memory until they are written. */
+/** A member of consecutive contents; deflated contents stay in memory until they are written. */
 export async function zipMember(
   name: string,
   contents: readonly ZipContents[],
@@ -63,7 +63,7 @@ async function* piecesOf(contents: readonly ZipContents[]): AsyncGenerator<Uint8
   for (const part of contents) yield* part.pieces()
 }
 
-/** Pieces that are good for longer than until the next one, as a stream wants them. */
+/** Copies of chunks that are valid only until the next one, for a stream. */
 async function* copies(contents: readonly ZipContents[]): AsyncGenerator<Uint8Array> {
   for await (const piece of piecesOf(contents)) yield piece.slice()
 }
@@ -87,7 +87,7 @@ export function zipArchive(members: readonly ZipMember[]): ZipContents {
 const lengthOf = (parts: readonly { readonly length: number }[]) =>
   parts.reduce((total, { length }) => total + length, 0)
 
-/** A field of zip64 with numbers of 64 bits. */
+/** A zip64 field of 64-bit numbers. */
 function wideField(numbers: readonly number[]): Buffer {
   if (numbers.length === 0) return Buffer.alloc(0)
   const field = Buffer.alloc(4 + 8 * numbers.length)
@@ -97,14 +97,14 @@ function wideField(numbers: readonly number[]): Buffer {
   return field
 }
 
-/** What header and entry have in common: version to read it, flags, method, date, checksum, sizes, length of the name. */
+/** Common fields of header and entry: version, flags, method, date, checksum, sizes, length of the name. */
 function common({ name, size, storedSize, isDeflated, crc }: ZipMember, isWide: boolean): Buffer {
   const fields = Buffer.alloc(24)
   fields.writeUInt16LE(isWide ? 45 : 20, 0)
   // Names are UTF-8.
   fields.writeUInt16LE(0x800, 2)
   fields.writeUInt16LE(isDeflated ? 8 : 0, 4)
-  // The first day of the calendar of zip.
+  // The first day of the zip calendar.
   fields.writeUInt16LE(0x21, 8)
   fields.writeUInt32LE(crc, 10)
   fields.writeUInt32LE(isWide ? none32 : storedSize, 14)
@@ -148,7 +148,7 @@ function entryOf(member: ZipMember, offset: number): Buffer {
   ])
 }
 
-/** The end of the directory, with that of zip64 before it where a number needs it. */
+/** The end of the directory, preceded by that of zip64 if a number needs it. */
 function endOf(count: number, length: number, offset: number): Buffer {
   const end = Buffer.alloc(22)
   end.write('PK\x05\x06', 'latin1')

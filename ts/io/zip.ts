@@ -1,30 +1,30 @@
 /**
- * The directory of a zip archive (with zip64), as .npz files are: which members it has, and where. Names are keys and never paths: nothing is
- * written. The members are read in zip-members.ts.
+ * The directory of a zip archive (with zip64), such as an .npz file: its members and their positions. Names are keys and never paths:
+ * nothing is written to disk. zip-members.ts reads the members.
  *
- *   members: header, contents | central directory: an entry for each member | end of the directory, which says where it begins
+ *   members: header, contents | central directory: an entry for each member | end of the directory, with the position of its begin
  *
- * All numbers are little-endian. Sizes are those of the directory; each is checked against the file before there is room made for it.
+ * All numbers are little-endian. Sizes are those of the directory; each is checked against the file before memory is allocated.
  */
 
 import { DataError } from '../core/errors.js'
 import type { FileReader } from './file-reader.js'
 import { foreignFile } from './foreign-files.js'
 
-/** A member as the directory has it. */
+/** An entry of the directory. */
 export interface ZipEntry {
   readonly name: string
-  /** Of the contents, in bytes. */
+  /** Size of the contents, in bytes. */
   readonly size: number
-  /** Of the contents as they are stored. */
+  /** Size of the stored contents. */
   readonly storedSize: number
   readonly isDeflated: boolean
   readonly crc: number
-  /** Where its header begins. */
+  /** Position of its header. */
   readonly offset: number
 }
 
-/** Numbers in headers that announce a member of zip64. */
+/** Numbers in headers that mark a zip64 member. */
 const none16 = 0xffff
 const none32 = 0xffffffff
 export const signatures = {
@@ -34,15 +34,15 @@ export const signatures = {
   end64: 0x06064b50,
   locator: 0x07064b50,
 }
-/** Longest directory that is read, in bytes. */
+/** Maximum length of a directory in bytes. */
 const maxDirectory = 1 << 26
-/** Deflate makes no byte of more than 1032. */
+/** Maximum compression ratio of deflate. */
 const largestRatio = 1032
 
 /**
  * The members of an archive.
  *
- * @throws DataError where it is no sound zip archive, or has what is not read: encryption, other methods, parts
+ * @throws DataError for an invalid zip archive, or unsupported features: encryption, other methods, several parts
  */
 export async function readZipDirectory(file: FileReader): Promise<ZipEntry[]> {
   const { path, size } = file
@@ -72,7 +72,7 @@ export async function readZipDirectory(file: FileReader): Promise<ZipEntry[]> {
   return entries
 }
 
-/** Where the directory lies, from the end of the file, behind which a comment may follow. */
+/** Position of the directory, found from the end of the file, after which a comment may follow. */
 async function findDirectory(file: FileReader): Promise<{ offset: number; length: number; count: number }> {
   const { path, size } = file
   const from = Math.max(0, size - (22 + none16 + 20))
@@ -88,7 +88,7 @@ async function findDirectory(file: FileReader): Promise<{ offset: number; length
     const isZip = head[0] === 0x50 && head[1] === 0x4b
     const other = isZip ? undefined : foreignFile(head)
     if (other !== undefined) throw new DataError(`${path} is not a zip archive: ${other}`)
-    throw broken(path, 'it has no directory at its end: truncated, or no zip archive')
+    throw broken(path, 'it has no directory at its end: truncated, or not a zip archive')
   }
   const count = tail.readUInt16LE(at + 10)
   const length = tail.readUInt32LE(at + 12)
@@ -126,12 +126,12 @@ function parseEntry(
   const [size, storedSize, offset] = widened(path, sizes, extra) as [number, number, number]
   const most = method === 0 ? storedSize : largestRatio * storedSize + 64
   if (offset + 30 + storedSize > fileSize || size > most || (method === 0 && size !== storedSize)) {
-    throw broken(path, `'${name}' claims ${size} bytes from ${storedSize} at ${offset}, which cannot be`)
+    throw broken(path, `'${name}' claims ${size} bytes from ${storedSize} at ${offset}, which is impossible`)
   }
   return { name, size, storedSize, isDeflated: method === 8, crc: entry.readUInt32LE(16), offset }
 }
 
-/** Numbers of an entry, those that have no room there from its field of zip64. */
+/** Numbers of an entry; those that do not fit come from its zip64 field. */
 function widened(path: string, numbers: readonly number[], extra: Buffer): number[] {
   if (!numbers.includes(none32)) return [...numbers]
   for (let at = 0; at + 4 <= extra.length; at += 4 + extra.readUInt16LE(at + 2)) {
@@ -154,7 +154,7 @@ function wide(path: string, bytes: Buffer, at: number): number {
   throw broken(path, 'it claims over 2^53 bytes')
 }
 
-/** The error for an archive that is damaged. */
+/** The error for a damaged archive. */
 export function broken(path: string, why: string): DataError {
-  return new DataError(`${path} is not a sound zip archive: ${why}; write or copy it again`)
+  return new DataError(`${path} is not a valid zip archive: ${why}; write or copy it again`)
 }

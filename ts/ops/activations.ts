@@ -1,4 +1,4 @@
-/** Activation functions. Each is elementwise but softmax and logSoftmax, which act along an axis (default the last). */
+/** Activation functions. Each is elementwise, except softmax and logSoftmax, which act along an axis (default the last). */
 import { floats } from '../core/composed.js'
 import {
   above,
@@ -23,19 +23,19 @@ export function linear(x: Tensor): Tensor {
   return alias(x)
 }
 
-/** x where positive, else `slope` * x (default 0.01). */
+/** x if positive, otherwise `slope` * x (default 0.01). */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
   checkValue('leakyRelu: slope', slope, finite)
   floats('leakyRelu', x)
   return e.where(e.greater(x, 0), x, e.mul(x, slope))
 }
 
-/** x where positive, else `alpha` (e^x - 1) (Clevert et al. 2016); default alpha 1. */
+/** x if positive, otherwise `alpha` (e^x - 1) (Clevert et al. 2016); default alpha 1. */
 export function elu(x: Tensor, alpha = 1): Tensor {
   checkValue('elu: alpha', alpha, finite)
   floats('elu', x)
   const positive = e.greater(x, 0)
-  // The exponential sees no positive numbers, so that it cannot overflow into the gradient.
+  // The exponential gets no positive numbers, so it cannot overflow into the gradient.
   const curve = e.expm1(e.where(positive, 0, x))
   return e.where(positive, x, alpha === 1 ? curve : e.mul(curve, alpha))
 }
@@ -49,9 +49,9 @@ export function selu(x: Tensor): Tensor {
   return e.mul(elu(x, seluAlpha), seluScale)
 }
 
-/** What {@link gelu} can be told. */
+/** Options of {@link gelu}. */
 export interface GeluOptions {
-  /** Uses the tanh approximation of the paper in place of erf; default false. */
+  /** Use the tanh approximation of the paper instead of erf; default false. */
   approximate?: boolean
 }
 
@@ -90,7 +90,7 @@ export function relu6(x: Tensor): Tensor {
   return hardTanh(x, 0, 6)
 }
 
-/** x between `low` and `high` (default -1 and 1), and the nearer of them outside. Its slope at the ends is 0. */
+/** x between `low` and `high` (default -1 and 1), otherwise the nearer bound. Its slope at the bounds is 0. */
 export function hardTanh(x: Tensor, low = -1, high = 1): Tensor {
   checkValue('hardTanh: low', low, finite)
   checkValue('hardTanh: high', high, above(low))
@@ -98,7 +98,7 @@ export function hardTanh(x: Tensor, low = -1, high = 1): Tensor {
   return e.where(e.lessEqual(x, low), low, e.where(e.greaterEqual(x, high), high, x))
 }
 
-/** Straight from 0 at -3 to 1 at 3: a sigmoid without an exponential. */
+/** Linear from 0 at -3 to 1 at 3: a sigmoid without an exponential. */
 export function hardSigmoid(x: Tensor): Tensor {
   floats('hardSigmoid', x)
   return e.div(hardTanh(e.add(x, 3), 0, 6), 6)
@@ -116,7 +116,9 @@ export function softsign(x: Tensor): Tensor {
   return e.div(x, e.add(e.abs(x), 1))
 }
 
-/** x where positive, else `alpha` (e^(x / alpha) - 1): {@link elu} with a slope of 1 at 0 for every alpha (Barron 2017); default alpha 1. */
+/**
+ * x if positive, otherwise `alpha` (e^(x / alpha) - 1): {@link elu} with a slope of 1 at 0 for every alpha (Barron 2017); default alpha 1.
+ */
 export function celu(x: Tensor, alpha = 1): Tensor {
   checkValue('celu: alpha', alpha, above(0))
   floats('celu', x)
@@ -147,16 +149,16 @@ const named = {
   logSoftmax,
 } as const satisfies Record<string, (x: Tensor) => Tensor>
 
-/** Activations that can be asked for by name. */
+/** Names of the activations. */
 export type ActivationName = keyof typeof named
 
 /** The names of all activations. */
 export const activationNames = Object.keys(named) as ActivationName[]
 
 /**
- * The activation of that name with its default options, or the function itself.
+ * The activation of that name with its default options, or the given function.
  *
- * @throws {UnknownNameError} where there is no such activation
+ * @throws {UnknownNameError} for an unknown name
  */
 export function resolveActivation(
   activation: ActivationName | ((x: Tensor) => Tensor),

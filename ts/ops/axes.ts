@@ -1,4 +1,4 @@
-/** Axes as people give them, turned into axes as the native side wants them. */
+/** Conversion of axes from the user's form to the native form. */
 import { type Shape, showShape } from '../core/dtype.js'
 import { ArgumentError, describe, describeList, ShapeError } from '../core/errors.js'
 import { isList } from '../core/options.js'
@@ -7,9 +7,9 @@ import { isList } from '../core/options.js'
 export type Axes = number | readonly number[]
 
 /**
- * An axis from 0 up.
+ * An axis as a number from 0.
  *
- * @throws {ShapeError} where a tensor of that shape has no such axis
+ * @throws {ShapeError} if a tensor of that shape does not have the axis
  */
 export function resolveAxis(op: string, axis: number, shape: Shape): number {
   const rank = shape.length
@@ -20,14 +20,14 @@ export function resolveAxis(op: string, axis: number, shape: Shape): number {
 }
 
 /**
- * Sorted axes from 0 up; all of them where none are given.
+ * Sorted axes from 0; all axes if none are given.
  *
- * @throws {ShapeError} where an axis does not exist or is named twice
+ * @throws {ShapeError} for a missing or repeated axis
  */
 export function resolveAxes(op: string, axes: Axes | null | undefined, shape: Shape): number[] {
   if (axes === undefined || axes === null) return shape.map((_, axis) => axis)
   if (!isList(axes)) return [resolveAxis(op, axes as number, shape)]
-  // Array.from, since a hole is an axis that is missing.
+  // Array.from, since a hole counts as a missing axis.
   const resolved = Array.from(axes as readonly number[], (axis) => resolveAxis(op, axis, shape)).sort(
     (a, b) => a - b,
   )
@@ -37,7 +37,7 @@ export function resolveAxes(op: string, axes: Axes | null | undefined, shape: Sh
   return resolved
 }
 
-/** An axis of a tensor that will have one axis more. */
+/** An axis of the result, which has one more axis. */
 export function resolveNewAxis(op: string, axis: number, shape: Shape): number {
   return resolveAxis(op, axis, [...shape, 1])
 }
@@ -50,9 +50,9 @@ export function withExtent(shape: Shape, axis: number, extent: number): number[]
 }
 
 /**
- * The shape two shapes broadcast to under NumPy's rule.
+ * The broadcast shape of two shapes by NumPy's rule.
  *
- * @throws {ShapeError} where they do not
+ * @throws {ShapeError} if they do not broadcast
  */
 export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
   const rank = Math.max(a.length, b.length)
@@ -70,7 +70,7 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
 /**
  * One whole number per axis, from one number for all or a list.
  *
- * @throws {ArgumentError} where the list has another length or a number is below `least`
+ * @throws {ArgumentError} for a list of another length, or a number below `least`
  */
 export function perAxis(
   op: string,
@@ -82,7 +82,7 @@ export function perAxis(
 ): number[] {
   const values = given === undefined ? missing : given
   const many = isList(values) ? (values as readonly number[]) : undefined
-  // Array.from, since a hole is a number that is missing.
+  // Array.from, since a hole counts as a missing number.
   const list = Array.from(many ?? Array.from({ length: rank }, () => values as number))
   if (list.length !== rank || !list.every((x) => Number.isSafeInteger(x) && x >= least)) {
     const shown = many === undefined ? describe(values) : describeList(list)

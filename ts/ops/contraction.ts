@@ -10,7 +10,7 @@ import { broadcastTo, reshape } from './movement.js'
 
 const own = Tensor.own
 
-/** Which operands of {@link matmulT} are stored transposed. */
+/** Storage of the operands of {@link matmulT}. */
 export interface TransposeOptions {
   /** a is (.., k, m); default false. */
   transposeA?: boolean
@@ -21,10 +21,10 @@ export interface TransposeOptions {
 const transposeChecks: Checks<TransposeOptions> = { transposeA: flag, transposeB: flag }
 
 /**
- * Matrix product (.., m, k) x (.., k, n) -> (.., m, n); batch axes broadcast. A vector (k) counts as a row on the left and as
- * a column on the right, and its axis is gone from the result, as in NumPy.
+ * Matrix product (.., m, k) x (.., k, n) -> (.., m, n); batch axes broadcast. A vector (k) is a row on the left and a column on the right,
+ * and its axis is removed from the result, as in NumPy.
  *
- * @throws {ShapeError} where the inner sizes differ
+ * @throws {ShapeError} if the inner sizes differ
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   const x = idOf('matmul', a)
@@ -37,7 +37,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     )
   }
   if (ra === 1 && rb === 1) return reshape(matmul(reshape(a, [1, a.size]), reshape(b, [b.size, 1])), [])
-  // With a vector on the right too, its axis is gone already: the row is the last axis.
+  // With a vector on the right too, its axis is already removed: the row is the last axis.
   if (ra === 1) return dropAxis(matmul(reshape(a, [1, a.size]), b), rb === 1 ? -1 : -2)
   if (rb === 1) return dropAxis(matmul(a, reshape(b, [b.size, 1])), -1)
   return batched('matmul', a, b, false, false)
@@ -51,7 +51,7 @@ function dropAxis(x: Tensor, fromEnd: -1 | -2): Tensor {
   )
 }
 
-/** {@link matmul} of operands of which either may be stored transposed; both have two axes or more. */
+/** {@link matmul} of operands that may be stored transposed; both have two or more axes. */
 export function matmulT(a: Tensor, b: Tensor, options: TransposeOptions = {}): Tensor {
   const { transposeA = false, transposeB = false } = checkOptions('matmulT', options, transposeChecks)
   const x = idOf('matmulT', a)
@@ -67,7 +67,7 @@ export function matmulT(a: Tensor, b: Tensor, options: TransposeOptions = {}): T
 
 function batched(op: string, a: Tensor, b: Tensor, ta: boolean, tb: boolean): Tensor {
   if (b.rank === 2 && !ta) {
-    // One matrix on the right: all rows of the batch go through one product.
+    // One matrix on the right: all rows of the batch are in one product.
     const rows = a.shape.slice(0, -1)
     const flat = reshape(a, [sizeOf(rows), a.shape.at(-1) as number])
     const product = own(native.matmul(flat.id, b.id, false, tb))

@@ -1,4 +1,4 @@
-/** Convolution (cross-correlation, as neural networks mean it) over any number of spatial axes, and its transpose. */
+/** Convolution (cross-correlation, as in neural networks) over any number of spatial axes, and its transpose. */
 import { showShape, sizeOf } from '../core/dtype.js'
 import { ShapeError } from '../core/errors.js'
 import { native } from '../core/native.js'
@@ -19,9 +19,9 @@ import {
 
 const own = Tensor.own
 
-/** What {@link conv} can be told. */
+/** Options of {@link conv}. */
 export interface ConvolutionOptions extends GeometryOptions {
-  /** Groups of channels that do not see each other; default 1. */
+  /** Number of independent groups of channels; default 1. */
   groups?: number
 }
 
@@ -31,7 +31,7 @@ const convChecks: Checks<ConvolutionOptions> = { ...geometryChecks, groups: whol
  * Convolution of x (N, C, ...spatial) with w (O, C / groups, ...kernel) -> (N, O, ...out), out = floor((in + padding -
  * dilation (k - 1) - 1) / stride) + 1 on each axis.
  *
- * @throws {ShapeError} where channels or axes do not fit, or the kernel is larger than the padded input
+ * @throws {ShapeError} if channels or axes do not match, or the kernel is larger than the padded input
  */
 export function conv(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor {
   const [xId, wId] = [idOf('conv', x), idOf('conv', w)]
@@ -42,10 +42,10 @@ export function conv(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Te
 }
 
 /**
- * Convolution that shares nothing, as in a locally connected layer: x (N, C, ...spatial) with w (O, C, ...kernel, ...out), a
- * kernel for every place of the output -> (N, O, ...out).
+ * Convolution with unshared weights, as in a locally connected layer: x (N, C, ...spatial) with w (O, C, ...kernel, ...out), a kernel for
+ * every output position -> (N, O, ...out).
  *
- * @throws {ShapeError} where channels, axes or places do not fit, or the kernel is larger than the padded input
+ * @throws {ShapeError} if channels, axes or positions do not match, or the kernel is larger than the padded input
  */
 export function localConv(x: Tensor, w: Tensor, options: GeometryOptions = {}): Tensor {
   const [xId, wId] = [idOf('localConv', x), idOf('localConv', w)]
@@ -55,9 +55,9 @@ export function localConv(x: Tensor, w: Tensor, options: GeometryOptions = {}): 
   return own(native.localConv(xId, wId, g.stride, g.low, g.high, g.dilation))
 }
 
-/** What {@link convTranspose} can be told. */
+/** Options of {@link convTranspose}. */
 export interface TransposedConvolutionOptions extends Omit<ConvolutionOptions, 'padding'> {
-  /** What the convolution it transposes would have padded: elements cut from the result; default 0. */
+  /** Padding of the convolution that it transposes: elements cut from the result; default 0. */
   padding?: PerAxis | readonly (readonly [number, number])[]
   /** Elements added at the end of each axis of the result; default 0. */
   outputPadding?: PerAxis
@@ -90,7 +90,7 @@ export function convTranspose(x: Tensor, w: Tensor, options: TransposedConvoluti
       `convTranspose: padding cuts ${showShape(full)} down to ${showShape(output)}, where every extent must be at least 1; pad less`,
     )
   }
-  // Extra elements first undo cutting at the end; what is beyond the reach of the kernel is 0.
+  // Additional elements first restore those cut at the end; elements beyond the reach of the kernel are 0.
   const high = g.high.map((n, i) => Math.max(0, n - (extra[i] as number)))
   const beyond = g.high.map((n, i) => Math.max(0, (extra[i] as number) - n))
   const spatial = output.map((n, i) => n - (beyond[i] as number))
@@ -99,7 +99,7 @@ export function convTranspose(x: Tensor, w: Tensor, options: TransposedConvoluti
   return pad(result, [[0, 0], [0, 0], ...beyond.map((n): [number, number] => [0, n])])
 }
 
-/** What {@link unfold} is told. */
+/** Options of {@link unfold}. */
 export interface UnfoldOptions extends GeometryOptions {
   /** Extents of the windows. */
   kernelSize: PerAxis
@@ -108,8 +108,8 @@ export interface UnfoldOptions extends GeometryOptions {
 const unfoldChecks: Checks<UnfoldOptions> = { ...geometryChecks, kernelSize: required(elsewhere<PerAxis>()) }
 
 /**
- * Every window as a column: (N, C, ...spatial) -> (N, C * prod(kernel), L), L the number of windows, row-major over the
- * output extents. Channels come first in the columns, as in the rows of a flattened convolution kernel.
+ * Every window as a column: (N, C, ...spatial) -> (N, C * prod(kernel), L), L the number of windows, row-major over the output extents.
+ * Columns are ordered by channel first, like a flattened convolution kernel.
  */
 export function unfold(x: Tensor, options: UnfoldOptions): Tensor {
   idOf('unfold', x)

@@ -23,8 +23,7 @@ function checkRows(op: string, a: Tensor, b: Tensor): void {
  * Squared Euclidean distances |a_i - b_j|^2: (.., n, d) and (.., m, d) -> (.., n, m), never negative. Without b, the
  * distances between the rows of a, exactly 0 on the diagonal.
  *
- * Computed as |a|^2 + |b|^2 - 2 a b' after moving the origin to the mean of a, which keeps digits when the rows are far from
- * zero.
+ * Computed as |a|^2 + |b|^2 - 2 a b' after a shift of the origin to the mean of a, which keeps digits if the rows are far from zero.
  */
 export function squaredDistances(a: Tensor, b?: Tensor): Tensor {
   checkRows('squaredDistances', a, b ?? a)
@@ -36,7 +35,7 @@ export function squaredDistances(a: Tensor, b?: Tensor): Tensor {
   const yy = b === undefined ? xx : sum(e.square(y), -1)
   const cross = matmulT(x, y, { transposeB: true })
   const raw = e.sub(e.add(expandDims(xx, -1), expandDims(yy, -2)), e.mul(cross, 2))
-  // The clamp repairs rounding; derivatives are those of the formula.
+  // The clamp corrects rounding; derivatives are those of the formula.
   const clamped = e.add(raw, e.stopGradient(e.sub(e.maximum(raw, 0), raw)))
   if (b !== undefined) return clamped
   const square = clamped.shape.slice(-2)
@@ -51,7 +50,7 @@ export function cdist(a: Tensor, b?: Tensor): Tensor {
 /**
  * The Gaussian kernel exp(-|x_i - y_j|^2 / (2 sigma^2)) between rows: (.., n, m). Without y, between the rows of x.
  *
- * @param sigma width, in units of the distance between rows; a tensor of widths broadcasts
+ * @param sigma bandwidth, in units of the distance between rows; a tensor of bandwidths broadcasts
  */
 export function gaussianGram(x: Tensor, sigma: TensorLike, y?: Tensor): Tensor {
   if (typeof sigma === 'number') checkValue('gaussianGram: sigma', sigma, above(0))

@@ -1,4 +1,4 @@
-/** Sums of products written as an equation of letters. */
+/** Einstein summation. */
 import { type Shape, showShape, sizeOf } from '../core/dtype.js'
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
 import { idOf, type Tensor } from '../core/tensor.js'
@@ -9,7 +9,7 @@ import { permute, reshape } from './movement.js'
 import { alias } from './operands.js'
 import { sum } from './reduce.js'
 
-/** A tensor with a letter per axis, no letter twice. */
+/** A tensor with a letter per axis, without repeated letters. */
 interface Term {
   x: Tensor
   letters: string[]
@@ -39,7 +39,7 @@ function parse(equation: string, operands: readonly Tensor[]): { inputs: string[
       )
     }
   }
-  // The axes of "..." are numbered from the right, so that operands with fewer of them line up.
+  // The axes of "..." are numbered from the right, so that operands with fewer of them align.
   const widest = Math.max(0, ...inputs.map((side, i) => (side.includes('...') ? (ranks[i] as number) : 0)))
   const expand = (side: string, count: number): string[] => {
     const [head, tail] = side.split('...') as [string, string?]
@@ -72,7 +72,7 @@ function outputOf(
   return output
 }
 
-/** Takes diagonals until no letter is twice: 'ii' becomes 'i'. */
+/** Takes diagonals until no letter is repeated: 'ii' becomes 'i'. */
 function distinct(term: Term): Term {
   const twice = term.letters.find((letter, i) => term.letters.indexOf(letter) !== i)
   if (twice === undefined) return term
@@ -89,7 +89,7 @@ function distinct(term: Term): Term {
   return distinct({ x: diagonal(permute(term.x, [...others, first, second])), letters: [...letters, twice] })
 }
 
-/** Sums over the letters that nothing else needs. */
+/** Sums over the letters that are no longer needed. */
 function sumUnused(term: Term, needed: ReadonlySet<string>): Term {
   const gone = term.letters.flatMap((letter, axis) => (needed.has(letter) ? [] : [axis]))
   if (gone.length === 0) return term
@@ -101,7 +101,7 @@ function inOrder(term: Term, letters: readonly string[]): Tensor {
   return order.every((axis, i) => axis === i) ? term.x : permute(term.x, order)
 }
 
-/** The term's axes in the order of `letters`, with extents of 1 where it has no such axis. */
+/** The term's axes in the order of `letters`, with extents of 1 for missing axes. */
 function aligned(term: Term, letters: readonly string[]): Tensor {
   const own = letters.filter((letter) => term.letters.includes(letter))
   const x = inOrder(term, own)
@@ -152,15 +152,15 @@ function contract(a: Term, b: Term, needed: ReadonlySet<string>): Term {
 }
 
 /**
- * Einstein summation: every letter names an axis; letters missing from the result are summed over, a letter twice in one
- * operand takes its diagonal, and `...` stands for any further axes, which broadcast. Without `->` the result has the
- * letters that occur once, in alphabetical order. Operands are contracted from left to right.
+ * Einstein summation. Every letter names an axis. Letters missing from the result are summed over, a repeated letter in one operand takes
+ * its diagonal, and `...` is any further axes, which broadcast. Without `->` the result has the letters that occur once, in alphabetical
+ * order. Operands are contracted from left to right.
  *
  *     einsum('bhqd,bhkd->bhqk', q, k)
  *     einsum('ii->', a)                 // trace
  *
- * @throws {ArgumentError} where the equation is not well formed
- * @throws {ShapeError} where a letter stands for different extents
+ * @throws {ArgumentError} for an invalid equation
+ * @throws {ShapeError} for a letter with different extents
  */
 export function einsum(equation: string, ...operands: Tensor[]): Tensor {
   for (const x of operands) idOf('einsum', x)

@@ -1,6 +1,6 @@
 /**
- * Operations element by element: each export is a free function, and but for `sqrtAtZero` a method. Binary ones broadcast as in NumPy. A plain number takes the tensor's dtype, of which it must be a
- * value: the rule is in `scalars.ts`. Of integers, what is beyond the range of their dtype wraps.
+ * Elementwise operations: each export is a free function and, except `sqrtAtZero`, a method. Binary ones broadcast as in NumPy. A plain
+ * number must be a value of the tensor's dtype: the rule is in `scalars.ts`. Integers wrap beyond the range of their dtype.
  */
 
 import { floats } from '../core/composed.js'
@@ -22,10 +22,10 @@ function unary(name: string): Unary {
   return (x) => own(native.unary(code, idOf(name, asTensor(x))))
 }
 
-/** Operations of numbers that truth values have not. */
+/** Operations of numbers that bool does not have. */
 const refusesBool: readonly string[] = ['neg', 'sign', 'relu']
 
-/** Like {@link unary}; integers, on which the operation is not defined natively, go through `ofIntegers`. */
+/** Like {@link unary}; for integers, which the native operation does not support, `ofIntegers` is used. */
 function unaryWithIntegers(name: string, ofIntegers: Unary): Unary {
   const ofFloats = unary(name)
   return (x) => {
@@ -38,7 +38,7 @@ function unaryWithIntegers(name: string, ofIntegers: Unary): Unary {
   }
 }
 
-/** Whether a comparison holds of every element, if `side` of them all (1: above) lies the number, to their left or right. */
+/** The result of a comparison with a number above (1) or below (-1) all elements, to their left or right. */
 const answers: Readonly<Record<string, (side: 1 | -1, isOnLeft: boolean) => boolean>> = {
   equal: () => false,
   notEqual: () => true,
@@ -58,7 +58,7 @@ function checkRightOfIntegers(op: string, value: Scalar, dtype: DType): void {
   }
 }
 
-/** An operation on a tensor and a number, which is to its left or right. `swap`: see {@link binary}. */
+/** An operation on a tensor and a number, on either side. `swap`: see {@link binary}. */
 function withScalar(
   op: string,
   code: number,
@@ -81,7 +81,7 @@ function withScalar(
   return own(isFirst ? native.binary(code, other, id) : native.binary(code, id, other))
 }
 
-/** `swap`: the native operation has its operands the other way round. */
+/** `swap`: the native operation has its operands in the opposite order. */
 function binary(op: string, name = op, swap = false): Binary {
   const code = binaryCode(name)
   return (a, b) => {
@@ -100,12 +100,12 @@ export const sub: Binary = binary('sub')
 /** a * b */
 export const mul: Binary = binary('mul')
 /**
- * a / b. Integers divide toward minus infinity; by a 0 in a tensor they give 0, and the number 0 is refused.
+ * a / b. Integers divide toward minus infinity; a 0 in a divisor tensor gives 0, and the number 0 is refused.
  */
 export const div: Binary = binary('div')
 /**
- * a - b * floor(a / b): the remainder, with the sign of b, exact however large the quotient is. Of floats by 0 it is NaN; of integers
- * by a 0 in a tensor 0, and the number 0 is refused.
+ * a - b * floor(a / b): the remainder, with the sign of b, exact for any quotient. For floats and divisor 0 it is NaN; for integers and a 0
+ * in a tensor it is 0, and the number 0 is refused.
  */
 export const rem: Binary = binary('rem')
 /** The larger of each pair; NaN if either is. At a tie each gets half of the gradient. */
@@ -128,8 +128,8 @@ export const greaterEqual: Binary = binary('greaterEqual', 'lessEqual', true)
 const power = binary('pow')
 
 /**
- * a to the power b. The derivative in a tensor exponent is 0 where a <= 0; a number as exponent has its exact rule. Integers wrap; a
- * negative power in a tensor gives the integer part (of 2^-1: 0), as a number it is refused.
+ * a to the power b. The derivative with respect to a tensor exponent is 0 for a <= 0; a number as exponent has its exact rule. Integers
+ * wrap; a negative exponent in a tensor gives the integer part (0 for 2^-1), and a negative number is refused.
  */
 export function pow(a: Operand, b: Operand): Tensor {
   if (isScalar(a)) return power(a, b)
@@ -145,7 +145,7 @@ export function pow(a: Operand, b: Operand): Tensor {
 
 /** -x. The smallest integer is its own negative, and unsigned integers wrap. */
 export const neg: Unary = unaryWithIntegers('neg', (x) => sub(0, x))
-/** |x|; the derivative at 0 is 0. The smallest integer of a signed dtype has no positive counterpart and stays as it is. */
+/** |x|; the derivative at 0 is 0. The smallest integer of a signed dtype has no positive counterpart and does not change. */
 export const abs: Unary = unaryWithIntegers('abs', (x) =>
   isUnsigned(x) ? alias(asTensor(x)) : maximum(x, neg(x)),
 )
@@ -161,7 +161,7 @@ export const expm1: Unary = unary('expm1')
 export const log: Unary = unary('log')
 /** ln(1 + x); exact near 0 */
 export const log1p: Unary = unary('log1p')
-/** Square root. Its derivative at 0 is infinite; {@link sqrtAtZero} has 0 there. */
+/** Square root. Its derivative at 0 is infinite; {@link sqrtAtZero} has derivative 0 there. */
 export const sqrt: Unary = unary('sqrt')
 /** 1 / sqrt(x) */
 export const rsqrt: Unary = unary('rsqrt')
@@ -204,7 +204,7 @@ export function square(x: Operand): Tensor {
   return mul(x, x)
 }
 
-/** The square root whose derivative at 0 is 0 (and not infinite), as norms and distances need. */
+/** The square root with derivative 0 at 0 instead of infinity, as norms and distances need. */
 export function sqrtAtZero(x: Operand): Tensor {
   const given = floats('sqrtAtZero', asTensor(x))
   const zero = equal(given, 0)
@@ -213,11 +213,11 @@ export function sqrtAtZero(x: Operand): Tensor {
 
 const softplusOfOne = unary('softplus')
 
-/** What {@link softplus} can be told. */
+/** Options of {@link softplus}. */
 export interface SoftplusOptions {
   /** Sharpness; default 1. */
   beta?: number
-  /** Where beta * x exceeds this, x itself is returned; default infinite, which is exact. */
+  /** Above this value of beta * x, x itself is returned; default infinite, which is exact. */
   threshold?: number
 }
 
@@ -237,13 +237,13 @@ export function softplus(x: Operand, options: SoftplusOptions = {}): Tensor {
   return threshold === Infinity ? soft : where(greater(scaled, threshold), given, soft)
 }
 
-/** True where x is NaN. */
+/** True if x is NaN. */
 function nanMask(x: Operand): Tensor {
   const given = asTensor(x)
   return notEqual(given, given)
 }
 
-/** True where x is neither NaN nor infinite. */
+/** True if x is neither NaN nor infinite. */
 function finiteMask(x: Operand): Tensor {
   const given = asTensor(x)
   idOf('isFinite', given)
@@ -252,35 +252,35 @@ function finiteMask(x: Operand): Tensor {
 
 export { finiteMask as isFinite, nanMask as isNaN }
 
-/** The truth of x: itself for bool, else x != 0. */
+/** The truth value of x: itself for bool, otherwise x != 0. */
 function truth(op: string, x: Operand): Tensor {
   const given = asTensor(x)
   idOf(op, given)
   return given.dtype === 'bool' ? given : notEqual(given, 0)
 }
 
-/** True where x is false or 0. */
+/** True if x is false or 0. */
 export function logicalNot(x: Operand): Tensor {
   return equal(asTensor(x), 0)
 }
 
-/** True where both are true (or not 0). */
+/** True if both are true (or not 0). */
 export function logicalAnd(a: Operand, b: Operand): Tensor {
   return where(truth('logicalAnd', a), truth('logicalAnd', b), constant('logicalAnd', false, 'bool', []))
 }
 
-/** True where either is true (or not 0). */
+/** True if either is true (or not 0). */
 export function logicalOr(a: Operand, b: Operand): Tensor {
   return where(truth('logicalOr', a), constant('logicalOr', true, 'bool', []), truth('logicalOr', b))
 }
 
 /**
- * `a` where the condition holds, else `b`; the three broadcast.
+ * `a` if the condition is true, otherwise `b`; the three broadcast.
  *
- * Gradients flow into the chosen one alone, whatever the other is: its infinite or missing derivatives do not count, to any
- * order, so `where(x.greater(0), x.sqrt(), 0)` has a gradient everywhere. This holds of operations element by element and of what
- * moves, adds or selects elements. It does not hold of products of matrices and convolutions, in which 0 times infinity is NaN, nor
- * of decompositions: choose their operands before.
+ * Gradients flow only into the chosen operand: infinite or missing derivatives of the other do not count, to any order, so
+ * `where(x.greater(0), x.sqrt(), 0)` has a gradient everywhere. This is true for elementwise operations and for operations that move, add
+ * or select elements. It is not true for products of matrices and convolutions, in which 0 times infinity is NaN, nor for decompositions:
+ * choose their operands before.
  *
  * @param condition bool
  */
@@ -292,11 +292,11 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
 }
 
 /**
- * Restricts values to [min, max]; null leaves that side open. The gradient is 0 outside and passes at the bounds. Where a bound of
- * a tensor is NaN, so is the result.
+ * Restricts values to [min, max]; null leaves that side open. The gradient is 0 outside and passes at the bounds. A NaN bound in a tensor
+ * gives NaN.
  *
- * @throws {ArgumentError} where a number is NaN, or min is above max as numbers
- * @throws {DTypeError} where a number is none of x's dtype
+ * @throws {ArgumentError} if a number is NaN, or min is greater than max as numbers
+ * @throws {DTypeError} for a number that x's dtype cannot hold
  */
 export function clip(x: Operand, min: Operand | null, max: Operand | null): Tensor {
   const given = asTensor(x)
@@ -322,7 +322,7 @@ function checkBounds(min: Operand | null, max: Operand | null): void {
   }
 }
 
-/** Where `isBeyond` holds, or a bound of real numbers in a tensor is NaN. */
+/** True if `isBeyond` is true, or a real bound in a tensor is NaN. */
 function orMissing(isBeyond: Tensor, bound: Operand): Tensor {
   return isScalar(bound) || !isFloat(bound.dtype) ? isBeyond : logicalOr(isBeyond, nanMask(bound))
 }
@@ -332,14 +332,15 @@ function spread(bound: Operand, like: Tensor): Tensor {
 }
 
 /**
- * The elements as another type. Floats to integers are cut toward 0; what is beyond the integers' range becomes the nearest of
- * them, and NaN 0. Integers to narrower ones wrap; integers and float64 to floats round. To bool, everything but 0 is true, NaN too.
+ * The elements as another type. Floats to integers are truncated toward 0; values beyond the integers' range become the nearest integer,
+ * and NaN becomes 0. Integers to narrower ones wrap; integers and float64 to floats round. To bool, everything except 0 is true, NaN
+ * included.
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
   return own(native.cast(idOf('cast', x), dtypeCode(dtype)))
 }
 
-/** The value, seen as a constant by gradients. */
+/** The value, as a constant for gradients. */
 export function stopGradient(x: Tensor): Tensor {
   return own(native.stopGradient(idOf('stopGradient', x)))
 }

@@ -1,4 +1,4 @@
-/** Choosing and writing elements by index. Indices are int32 or int64 tensors, or arrays on the host. */
+/** Selection and assignment of elements by index. Indices are int32 or int64 tensors, or plain lists. */
 import { type DType, dtypeCode, showShape } from '../core/dtype.js'
 import { ArgumentError, DataError, DTypeError, describe, ShapeError } from '../core/errors.js'
 import { scope } from '../core/memory.js'
@@ -13,10 +13,10 @@ import type { Operand } from './operands.js'
 
 const own = Tensor.own
 
-/** Indices: a tensor of integers, or a list on the host (where negative ones count from the end). */
+/** Indices: a tensor of integers, or a plain list (in which negative ones count from the end). */
 export type Indices = Tensor | readonly number[] | Int32Array
 
-/** An index tensor of a dtype that the native side takes. @param fromEnd whether negative ones on the host count from the end */
+/** An index tensor of a native dtype. @param fromEnd whether negative ones in a list count from the end */
 function indexTensor(op: string, indices: Indices, extent: number, fromEnd = true): Tensor {
   if (indices instanceof Tensor) {
     const { dtype } = indices
@@ -43,9 +43,9 @@ function indexTensor(op: string, indices: Indices, extent: number, fromEnd = tru
 }
 
 /**
- * The slices of x that `indices` choose along `axis` (default 0). The indices' shape takes the place of that axis.
+ * The slices of x at `indices` along `axis` (default 0). The axis is replaced by the indices' shape.
  *
- * @throws {DataError} where an index is out of range (when it runs, for indices in a tensor)
+ * @throws {DataError} for an index out of range (during execution, for indices in a tensor)
  */
 export function take(x: Tensor, indices: Indices, axis = 0): Tensor {
   idOf('take', x)
@@ -57,8 +57,8 @@ export function take(x: Tensor, indices: Indices, axis = 0): Tensor {
 }
 
 /**
- * Elements chosen along `axis`: result[.., i, ..] = x[.., indices[.., i, ..], ..]. The indices have x's rank, and on the
- * other axes at most its extents.
+ * Elements selected along `axis`: result[.., i, ..] = x[.., indices[.., i, ..], ..]. The indices have x's rank, and on the other axes at
+ * most its extents.
  */
 export function takeAlong(x: Tensor, indices: Tensor, axis: number): Tensor {
   idOf('takeAlong', x)
@@ -67,7 +67,7 @@ export function takeAlong(x: Tensor, indices: Tensor, axis: number): Tensor {
   return own(native.gather(x.id, index.id, along))
 }
 
-/** x plus the slices of `src` at `indices` along `axis`: x[.., indices[i], ..] += src[.., i, ..]. Repeated indices add up. */
+/** x plus the slices of `src` at `indices` along `axis`: x[.., indices[i], ..] += src[.., i, ..]. Repeated indices accumulate. */
 export function indexAdd(x: Tensor, axis: number, indices: Indices, src: Tensor): Tensor {
   idOf('indexAdd', x)
   const along = resolveAxis('indexAdd', axis, x.shape)
@@ -75,7 +75,7 @@ export function indexAdd(x: Tensor, axis: number, indices: Indices, src: Tensor)
   return add(x, own(native.indexAdd(index.id, idOf('indexAdd', src), along, [...x.shape])))
 }
 
-/** `src` cut or spread to the shape of the indices. */
+/** `src` cropped or broadcast to the shape of the indices. */
 function sourceLike(op: string, src: Operand, index: Tensor, dtype: DType): Tensor {
   if (isScalar(src)) return constant(op, src, dtype, index.shape)
   idOf(op, src)
@@ -94,7 +94,7 @@ function sourceLike(op: string, src: Operand, index: Tensor, dtype: DType): Tens
       )
 }
 
-/** x plus `src` at indices: x[.., indices[.., i, ..], ..] += src[.., i, ..] along `axis`. Repeated indices add up. */
+/** x plus `src` at indices: x[.., indices[.., i, ..], ..] += src[.., i, ..] along `axis`. Repeated indices accumulate. */
 export function scatterAdd(x: Tensor, axis: number, indices: Tensor, src: Operand): Tensor {
   idOf('scatterAdd', x)
   const along = resolveAxis('scatterAdd', axis, x.shape)
@@ -104,15 +104,15 @@ export function scatterAdd(x: Tensor, axis: number, indices: Tensor, src: Operan
 }
 
 /**
- * x with `src` written at indices: x[.., indices[.., i, ..], ..] = src[.., i, ..] along `axis`. Where an index repeats, the
- * last one is written, and it alone gets the gradient.
+ * x with `src` written at indices: x[.., indices[.., i, ..], ..] = src[.., i, ..] along `axis`. For a repeated index the last element is
+ * written, and only it gets the gradient.
  */
 export function scatter(x: Tensor, axis: number, indices: Tensor, src: Operand): Tensor {
   idOf('scatter', x)
   const along = resolveAxis('scatter', axis, x.shape)
   const index = indexTensor('scatter', indices, x.shape[along] as number)
   const values = sourceLike('scatter', src, index, x.dtype)
-  // Sorted stably, the last of equal indices stands before a different one: it wins.
+  // After a stable sort the last of equal indices is the one before a different index: it is written.
   const order = own(native.argSort(index.id, along, false))
   const sorted = own(native.gather(index.id, order.id, along))
   const winners = lastOfRuns(sorted, along)
@@ -122,7 +122,7 @@ export function scatter(x: Tensor, axis: number, indices: Tensor, src: Operand):
   return where(notEqual(hits, 0), own(native.scatterAdd(sorted.id, written.id, along, shape)), x)
 }
 
-/** True where the next element along `axis` differs, and at the end. */
+/** True if the next element along `axis` differs, and at the end. */
 function lastOfRuns(sorted: Tensor, axis: number): Tensor {
   const n = sorted.shape[axis] as number
   const end = own(native.constant(1, dtypeCode('bool'), withExtent(sorted.shape, axis, Math.min(1, n))))
@@ -138,18 +138,17 @@ function lastOfRuns(sorted: Tensor, axis: number): Tensor {
 
 /**
  * A new last axis of extent `depth` with 1 at the index and 0 elsewhere.
- *
- * @param indices integers (..) in a tensor, or a list on the host
+ * @param indices integers (..) in a tensor, or a plain list
  * @returns (.., depth)
- * @throws {DataError} where an index is not within 0 .. depth - 1: at once for a list on the host, when it runs for a tensor. Rows of zeros stand
- *   for no class: for labels that are to be ignored, `where(ignored, 0, labels)` and a mask
+ * @throws {DataError} for an index outside 0 .. depth - 1: at once for a list, during execution for a tensor. A row of zeros is not a
+ *   class: for ignored labels use `where(ignored, 0, labels)` and a mask
  */
 export function oneHot(indices: Indices, depth: number, dtype: DType = 'float32'): Tensor {
   if (!Number.isSafeInteger(depth) || depth < 1) {
     throw new ArgumentError(`oneHot: depth is ${describe(depth)}, expected an integer of 1 or more`)
   }
   const index = expandDims(indexTensor('oneHot', indices, depth, false), -1)
-  // Booleans are no numbers that could be added.
+  // Booleans cannot be added.
   const ones = native.constant(1, dtypeCode(dtype === 'bool' ? 'uint8' : dtype), [...index.shape])
   const shape = [...index.shape.slice(0, -1), depth]
   const ofClasses = scope('oneHot', () =>
@@ -158,10 +157,10 @@ export function oneHot(indices: Indices, depth: number, dtype: DType = 'float32'
   return cast(ofClasses, dtype)
 }
 
-/** A mask on the host: flat or nested booleans (or 0 and 1), one per element. */
+/** A mask in JavaScript: flat or nested booleans (or 0 and 1), one per element. */
 export type HostMask = Uint8Array | readonly (boolean | number | HostMask)[]
 
-/** Levels of nesting that a mask may have: as many as a tensor has axes. */
+/** Maximum nesting of a mask: the maximum number of axes of a tensor. */
 const deepestMask = 64
 
 function flattenMask(mask: HostMask, level = 0): (boolean | number)[] {
@@ -182,8 +181,8 @@ function flattenMask(mask: HostMask, level = 0): (boolean | number)[] {
 }
 
 /**
- * The elements where the mask is true, in row-major order: (count). The mask must be known on the host, since it decides the
- * shape: for a computed one, `maskedSelect(x, await mask.data())`; to stay lazy, use {@link where}.
+ * The elements where the mask is true, in row-major order: (count). The mask must be known in JavaScript, since it determines the shape:
+ * for a computed one, `maskedSelect(x, await mask.data())`; to stay lazy, use {@link where}.
  */
 export function maskedSelect(x: Tensor, mask: HostMask): Tensor {
   idOf('maskedSelect', x)

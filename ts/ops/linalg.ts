@@ -16,14 +16,14 @@ const own = Tensor.own
 /**
  * The lower factor L of symmetric positive definite matrices: a = L L'. Reads the lower triangle; the gradient is symmetric.
  *
- * @throws {NumericalError} (when it runs) where a matrix is not positive definite
+ * @throws {NumericalError} (during execution) if a matrix is not positive definite
  */
 export function cholesky(a: Tensor): Tensor {
   return own(native.cholesky(idOf('cholesky', a)))
 }
 
 /**
- * Runs a native solver on (.., n, n) and (.., n, m) whose batch axes broadcast; a vector (n) on the right is one column.
+ * Runs a native solver on (.., n, n) and (.., n, m) with broadcast batch axes; a vector (n) on the right is one column.
  */
 function solveWith(op: string, a: Tensor, b: Tensor, run: (a: number, b: number) => number): Tensor {
   idOf(op, a)
@@ -45,17 +45,17 @@ function solveWith(op: string, a: Tensor, b: Tensor, run: (a: number, b: number)
   return own(run(spread(a).id, spread(b).id))
 }
 
-/** What {@link triangularSolve} can be told. */
+/** Options of {@link triangularSolve}. */
 export interface TriangularOptions {
-  /** Uses the lower triangle of a, else the upper one; default true. */
+  /** Use the lower triangle of a, otherwise the upper one; default true. */
   lower?: boolean
-  /** Solves a' x = b; default false. */
+  /** Solve a' x = b; default false. */
   transpose?: boolean
 }
 
 const triangularChecks: Checks<TriangularOptions> = { lower: flag, transpose: flag }
 
-/** Solves a x = b for triangular a (.., n, n), of which the other triangle is not read, and b (.., n, m) or (n). */
+/** Solves a x = b for triangular a (.., n, n), whose other triangle is not read, and b (.., n, m) or (n). */
 export function triangularSolve(a: Tensor, b: Tensor, options: TriangularOptions = {}): Tensor {
   const { lower = true, transpose = false } = checkOptions('triangularSolve', options, triangularChecks)
   return solveWith('triangularSolve', a, b, (x, y) => native.triangularSolve(x, y, lower, transpose))
@@ -71,17 +71,17 @@ export function choleskySolve(b: Tensor, factor: Tensor): Tensor {
 /**
  * Solves a x = b for general a (.., n, n) and b (.., n, m) or (n).
  *
- * @throws {NumericalError} (when it runs) where a matrix is singular
+ * @throws {NumericalError} (during execution) if a matrix is singular
  */
 export function solve(a: Tensor, b: Tensor): Tensor {
   return solveWith('solve', a, b, native.solve)
 }
 
-/** What {@link inv} can be told. */
+/** Options of {@link inv}. */
 export interface InverseOptions {
   /**
-   * Takes a as symmetric positive definite and inverts it by Cholesky, in a third of the time. Reads the lower triangle; the gradient is symmetric. Default
-   * false: by elimination with pivots.
+   * Treat a as symmetric positive definite and invert it by Cholesky, in a third of the time. Reads the lower triangle; the gradient is
+   * symmetric. Default false: Gaussian elimination with pivoting.
    */
   positiveDefinite?: boolean
 }
@@ -91,7 +91,7 @@ const inverseChecks: Checks<InverseOptions> = { positiveDefinite: flag }
 /**
  * The inverse of a (.., n, n); to solve systems, {@link solve} is faster and more accurate.
  *
- * @throws {NumericalError} (when it runs) where a matrix is singular, or not positive definite where that was said
+ * @throws {NumericalError} (during execution) if a matrix is singular, or with `positiveDefinite` not positive definite
  */
 export function inv(a: Tensor, options: InverseOptions = {}): Tensor {
   idOf('inv', a)
@@ -115,8 +115,8 @@ export function logDet(a: Tensor): Tensor {
 }
 
 /**
- * Eigenvalues (.., n), ascending, and eigenvectors (.., n, n), as columns, of symmetric a. Reads the lower triangle. The
- * gradient of vectors of equal eigenvalues is not defined; such pairs contribute 0.
+ * Eigenvalues (.., n), ascending, and eigenvectors (.., n, n), as columns, of symmetric a. Reads the lower triangle. The gradient of
+ * eigenvectors of equal eigenvalues is undefined; such pairs contribute 0.
  */
 export function eigh(a: Tensor): { values: Tensor; vectors: Tensor } {
   const packed = own(native.eigh(idOf('eigh', a)))

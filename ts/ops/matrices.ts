@@ -15,7 +15,7 @@ function matrixShape(op: string, x: Tensor): [number, number] {
   return x.shape.slice(-2) as [number, number]
 }
 
-/** Numbers of diagonals; a matrix with more does not exist. */
+/** Indices of diagonals within the range of any matrix. */
 const offsets = whole(-(2 ** 31), 2 ** 31 - 1)
 
 /** The lower triangle of matrices (.., n, m): elements above diagonal `k` (default 0, the main one) become 0. */

@@ -1,6 +1,5 @@
 /**
- * Operations as methods of Tensor: the free function with the tensor as first argument. One list gives both the methods and
- * their types.
+ * Operations as methods of Tensor: the free function with the tensor as first argument. One list defines both the methods and their types.
  */
 
 import { Tensor } from '../core/tensor.js'
@@ -8,7 +7,7 @@ import * as activations from './activations.js'
 import * as elementwise from './elementwise.js'
 import * as ops from './index.js'
 
-// A root whose derivative is not its own is asked for by name alone.
+// A square root with another derivative is available only as a function.
 const { sqrtAtZero: _, ...ofElements } = elementwise
 
 const methods = {

@@ -1,22 +1,24 @@
-/** The moments that normalizations divide by, where squares may overflow. */
+/** Moments for normalization, without overflow of squares. */
 import type { DType } from '../core/dtype.js'
 import type { Tensor } from '../core/tensor.js'
 import * as e from './elementwise.js'
 import { mean } from './reduce.js'
 
-/** x in float64: squares of float32 numbers neither overflow nor vanish there, and a small spread around a large mean keeps its digits. */
+/**
+ * x in float64: squares of float32 numbers neither overflow nor underflow there, and a small spread around a large mean keeps its digits.
+ */
 export function wide(x: Tensor): Tensor {
   return x.dtype === 'float64' ? x : e.cast(x, 'float64')
 }
 
-/** The values in the dtype that they are wanted in. */
+/** The values in the requested dtype. */
 export function narrow(x: Tensor, dtype: DType): Tensor {
   return x.dtype === dtype ? x : e.cast(x, dtype)
 }
 
 /**
- * 1 / sqrt(square + eps) of a mean of squares. NaN where the mean overflowed: its reciprocal, 0, would make every number 0, which looks like a
- * result.
+ * 1 / sqrt(square + eps) of a mean of squares. NaN if the mean overflowed: its reciprocal, 0, would make every number 0, which looks like a
+ * valid result.
  */
 export function inverseRoot(square: Tensor, eps: number): Tensor {
   return e.where(e.isFinite(square), e.rsqrt(e.add(square, eps)), Number.NaN)

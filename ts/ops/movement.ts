@@ -11,9 +11,9 @@ import { alias } from './operands.js'
 const own = Tensor.own
 
 /**
- * The same elements, row-major, with other extents; one of them may be -1 for "the rest".
+ * The same elements, row-major, with other extents; one of them may be -1 for the rest.
  *
- * @throws {ShapeError} where the number of elements differs
+ * @throws {ShapeError} if the number of elements differs
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const id = idOf('reshape', x)
@@ -44,7 +44,7 @@ function fillRest(x: Tensor, shape: Shape): number[] {
   return shape.map((extent) => (extent === -1 ? rest : extent))
 }
 
-/** Joins the axes from `startAxis` (default 0) on into one; a scalar becomes (1). */
+/** Joins the axes from `startAxis` (default 0) into one; a scalar becomes (1). */
 export function flatten(x: Tensor, startAxis = 0): Tensor {
   const id = idOf('flatten', x)
   const { shape } = x
@@ -81,9 +81,9 @@ export function expandDims(x: Tensor, axis: number): Tensor {
 }
 
 /**
- * Takes axes of extent 1 away: those named, or all.
+ * Removes axes of extent 1: the given ones, or all.
  *
- * @throws {ShapeError} where a named axis has another extent
+ * @throws {ShapeError} if a given axis has another extent
  */
 export function squeeze(x: Tensor, axes?: Axes): Tensor {
   const id = idOf('squeeze', x)
@@ -104,7 +104,7 @@ export function squeeze(x: Tensor, axes?: Axes): Tensor {
   )
 }
 
-/** Stretches x to `shape` under NumPy's rule: missing and unit extents repeat. Nothing is copied before it is needed. */
+/** Broadcasts x to `shape` by NumPy's rule: missing and unit extents repeat. Nothing is copied until necessary. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return own(native.broadcastTo(idOf('broadcastTo', x), checkShape('broadcastTo', shape)))
 }
@@ -148,8 +148,8 @@ function span(n: number, start: Bound | undefined, stop: Bound | undefined, step
 }
 
 /**
- * Elements `starts[i]`, `starts[i] + steps[i]`, ... before `stops[i]` on each axis i, as NumPy's `start:stop:step`. Axes
- * that are not mentioned stay whole.
+ * Elements `starts[i]`, `starts[i] + steps[i]`, ... before `stops[i]` on each axis i, as NumPy's `start:stop:step`. Other axes are not
+ * sliced.
  *
  *     x.slice([0, -2])                  // x[0:, -2:]
  *     x.slice([null], [null], [-1])     // the first axis reversed
@@ -197,14 +197,14 @@ function checkList(op: string, list: readonly Tensor[]): Tensor {
   return first
 }
 
-/** Tensors one after the other along `axis` (default 0); the other extents must agree. */
+/** Tensors concatenated along `axis` (default 0); the other extents must be equal. */
 export function concat(list: readonly Tensor[], axis = 0): Tensor {
   const first = checkList('concat', list)
   const ids = Array.from(list, (x) => idOf('concat', x))
   return own(native.concat(ids, resolveAxis('concat', axis, first.shape)))
 }
 
-/** Tensors of equal shape side by side on a new axis (default 0). */
+/** Tensors of equal shape stacked on a new axis (default 0). */
 export function stack(list: readonly Tensor[], axis = 0): Tensor {
   const first = checkList('stack', list)
   for (let i = 0; i < list.length; i++) idOf('stack', list[i] as Tensor)
@@ -221,16 +221,16 @@ export function stack(list: readonly Tensor[], axis = 0): Tensor {
   )
 }
 
-/** Tensors that one call gives at most. */
+/** Maximum number of tensors of one call. */
 const mostParts = 2 ** 24
 
 const partSizes: Check<number | readonly number[]> = either(whole(1), listOf(whole(0)))
 
 /**
- * Cuts x along `axis` (default 0).
+ * Splits x along `axis` (default 0).
  *
  * @param sizes the extents of the parts, or the number of equal parts
- * @throws {ShapeError} where the sizes do not add up to the extent
+ * @throws {ShapeError} if the sizes do not sum to the extent
  */
 export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
   idOf('split', x)
@@ -259,7 +259,7 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
 
 const repetitions: Check<number | readonly number[]> = either(whole(0), listOf(whole(0)))
 
-/** Copies x side by side `reps[i]` times along axis i; missing axes of x or reps count as 1, on the left. */
+/** Tiles x `reps[i]` times along axis i; missing axes of x or reps count as 1, on the left. */
 export function repeat(x: Tensor, reps: number | readonly number[]): Tensor {
   idOf('repeat', x)
   checkValue('repeat: reps', reps, repetitions)
@@ -281,7 +281,7 @@ export function repeat(x: Tensor, reps: number | readonly number[]): Tensor {
   )
 }
 
-/** Moves elements by `shift` places along `axis`, those pushed out coming in at the other end; without axis, flattened. */
+/** Shifts elements by `shift` along `axis`, with wraparound; without axis, flattened. */
 export function roll(x: Tensor, shift: number | readonly number[], axis?: Axes): Tensor {
   idOf('roll', x)
   if (typeof shift !== 'number') checkValue('roll: shifts', shift, listOf(whole()))

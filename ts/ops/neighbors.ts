@@ -1,4 +1,4 @@
-/** Rows of (n, d) as points: the nearest, those within a radius, and how far apart they are. */
+/** Nearest neighbors of rows of (n, d), counts within a radius, and distances. */
 import { full } from '../core/create.js'
 import { showShape } from '../core/dtype.js'
 import { ArgumentError, describe } from '../core/errors.js'
@@ -6,18 +6,18 @@ import { native } from '../core/native.js'
 import { type Checks, checkOptions, flag, oneOf } from '../core/options.js'
 import { idOf, Tensor } from '../core/tensor.js'
 
-/** How far two rows are apart: the largest absolute difference of a coordinate, or the root of the sum of squares. */
+/** Distance of two rows: the largest absolute difference of a coordinate, or the root of the sum of squares. */
 export type DistanceMetric = 'maximum' | 'euclidean'
 
-/** What {@link neighbors} can be told. */
+/** Options of {@link neighbors}. */
 export interface NeighborsOptions {
   /** Default 'maximum'. */
   metric?: DistanceMetric
 }
 
-/** What {@link countWithin} can be told. */
+/** Options of {@link countWithin}. */
 export interface CountWithinOptions extends NeighborsOptions {
-  /** A distance equal to the radius is within, too; default false. */
+  /** Count distances equal to the radius too; default false. */
   closed?: boolean
 }
 
@@ -25,10 +25,10 @@ const neighborsChecks: Checks<NeighborsOptions> = { metric: oneOf('maximum', 'eu
 const countChecks: Checks<CountWithinOptions> = { ...neighborsChecks, closed: flag }
 
 /**
- * The k nearest other rows of each row of x (n, d): their numbers (n, k) as int32, nearest first, of equally near ones the
- * first. Distances are made of direct differences in the dtype of x; one that is NaN is the largest. No gradient.
+ * The k nearest other rows of each row of x (n, d): their indices (n, k) as int32, nearest first; equal distances are ordered by index.
+ * Distances are computed from differences in the dtype of x; NaN is the largest. No gradient.
  *
- * Brute force for few points or many coordinates, a k-d tree else; the same numbers either way.
+ * Brute force for few points or many coordinates, otherwise a k-d tree; the results are equal.
  *
  * @param k from 1 to n - 1
  */
@@ -44,10 +44,9 @@ export function neighbors(x: Tensor, k: number, options: NeighborsOptions = {}):
 }
 
 /**
- * For each row of x (n, d) the number of other rows nearer than its radius, as int32 (n). A distance that is NaN is never
- * within. No gradient.
+ * For each row of x (n, d) the number of other rows nearer than its radius, as int32 (n). A NaN distance does not count. No gradient.
  *
- * @param radius one for each row, (n), or a number for all
+ * @param radius one per row, (n), or a number for all
  */
 export function countWithin(x: Tensor, radius: Tensor | number, options: CountWithinOptions = {}): Tensor {
   const id = idOf('countWithin', x)
@@ -57,11 +56,12 @@ export function countWithin(x: Tensor, radius: Tensor | number, options: CountWi
 }
 
 /**
- * The median Euclidean distance of all pairs of rows of x (n, d): a scalar, the mean of the middle two where the number of pairs is even. Where more than half of the pairs
- * coincide it is 0, and the mean of the distances that are not 0 takes its place, 1 where there is none. NaN where an element is not finite. No gradient.
+ * The median Euclidean distance of all pairs of rows of x (n, d): a scalar, the mean of the middle two for an even number of pairs. If more
+ * than half of the pairs coincide, so that the median is 0, the mean of the non-zero distances, or 1 if there are none. NaN if an element
+ * is not finite. No gradient.
  *
- * Distances are never stored all at once, so memory does not grow with their number. They are made of inner products, and of differences where these are
- * more exact, so that equal rows are 0 apart.
+ * The distances are not all stored at once, so memory does not grow with their number. They are computed from inner products, or from
+ * differences if these are more exact, so equal rows have distance 0.
  *
  * @throws {ArgumentError} for fewer than 2 rows
  */

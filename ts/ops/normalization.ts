@@ -8,7 +8,7 @@ import * as e from './elementwise.js'
 import { narrow, standardized, wide } from './moments.js'
 import { max, norm, sum } from './reduce.js'
 
-/** x moved so that its maximum along `axis` is 0, as a constant; `op` asks for it. */
+/** x minus its maximum along `axis`, as a constant; `op` is the caller, for messages. */
 function shifted(op: string, x: Tensor, axis: number): Tensor {
   floats(op, x)
   return e.sub(x, e.stopGradient(under(op, () => max(x, axis, { keepDims: true }))))
@@ -27,9 +27,9 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 }
 
 /**
- * Layer normalization (Ba et al. 2016): (x - mean) / sqrt(variance + eps) * weight + bias, the moments over the last `nd`
- * axes of each sample (population variance). In float32 the moments are computed in float64, so any finite input has finite ones; in float64 a
- * variance that overflows, of numbers beyond 1e154, gives NaN.
+ * Layer normalization (Ba et al. 2016): (x - mean) / sqrt(variance + eps) * weight + bias, the moments over the last `nd` axes of each
+ * sample (population variance). In float32 the moments are computed in float64, so every finite input has finite moments. In float64 a
+ * variance that overflows, for numbers beyond 1e154, gives NaN.
  *
  * @param weight, bias of the extents of those axes; default 1 and 0
  */
@@ -53,7 +53,7 @@ export function layerNorm(
   return bias ? e.add(weighted, bias) : weighted
 }
 
-/** What {@link normalize} can be told. */
+/** Options of {@link normalize}. */
 export interface NormalizeOptions {
   /** Smallest divisor; default 1e-12. */
   eps?: number
@@ -62,8 +62,8 @@ export interface NormalizeOptions {
 const normalizeChecks: Checks<NormalizeOptions> = { eps: above(0) }
 
 /**
- * x divided by its Euclidean norm along `axis` (default the last), or by `eps` where the norm is smaller. Squares do not overflow: the norm is that of
- * x in units of its largest entry.
+ * x divided by its Euclidean norm along `axis` (default the last), or by `eps` if the norm is smaller. Squares do not overflow: the norm is
+ * computed in units of the largest entry.
  */
 export function normalize(x: Tensor, axis = -1, options: NormalizeOptions = {}): Tensor {
   const { eps = 1e-12 } = checkOptions('normalize', options, normalizeChecks)

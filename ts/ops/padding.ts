@@ -1,4 +1,4 @@
-/** Growing a tensor at its edges. */
+/** Padding. */
 import { type Shape, showShape } from '../core/dtype.js'
 import { ArgumentError, describe, describeList, ShapeError } from '../core/errors.js'
 import { native } from '../core/native.js'
@@ -11,14 +11,14 @@ import { alias } from './operands.js'
 
 const own = Tensor.own
 
-/** How {@link pad} fills: with a value, mirrored without repeating the edge, or with the edge itself. */
+/** Fill of {@link pad}: a value, reflection without repeating the edge, or the edge itself. */
 export type PadMode = 'constant' | 'reflect' | 'replicate'
 
-/** What {@link pad} can be told. */
+/** Options of {@link pad}. */
 export interface PadOptions {
-  /** How to fill; default `'constant'`. */
+  /** Kind of fill; default `'constant'`. */
   mode?: PadMode
-  /** The value of x's dtype that `'constant'` fills with; default 0. */
+  /** The fill value for `'constant'`, in x's dtype; default 0. */
   value?: Scalar
 }
 
@@ -26,13 +26,13 @@ const anyScalar: Check<Scalar> = { expected: 'a number or a bigint', accepts: is
 const padChecks: Checks<PadOptions> = { mode: oneOf('constant', 'reflect', 'replicate'), value: anyScalar }
 
 /**
- * Elements before and after, per axis; negative widths cut.
+ * Elements before and after, per axis; negative widths crop.
  *
  *     x.pad([[0, 0], [1, 2]])    // a column of zeros to the left of (n, m), two to the right
  *
  * @param widths `[before, after]` per axis
- * @throws {ShapeError} where there is not one pair per axis, or a reflection is wider than the axis
- * @throws {DTypeError} where the value is none of x's dtype
+ * @throws {ShapeError} unless there is one pair per axis, and for a reflection wider than the axis
+ * @throws {DTypeError} for a value that x's dtype cannot hold
  */
 export function pad(
   x: Tensor,
@@ -80,7 +80,7 @@ function crop(x: Tensor, widths: readonly (readonly [number, number])[]): Tensor
   )
 }
 
-/** Where each element of a padded axis of `n` elements comes from. */
+/** Source index of each element of a padded axis of `n` elements. */
 function sources(n: number, low: number, high: number, mode: 'reflect' | 'replicate'): Int32Array {
   return Int32Array.from({ length: low + n + high }, (_, i) => {
     const at = i - low

@@ -19,31 +19,31 @@ import {
 
 const own = Tensor.own
 
-/** What pooling is told. */
+/** Options of pooling. */
 export interface PoolingOptions {
   /** Extents of the windows. */
   kernelSize: PerAxis
   /** Step between windows; default the kernel size. */
   stride?: PerAxis
-  /** Elements added around the input, which no maximum chooses; default 0. */
+  /** Elements added around the input, which are never the maximum; default 0. */
   padding?: PerAxis
   /** Whether windows that begin in the input but reach beyond its padding count; default false. */
   ceilMode?: boolean
 }
 
-/** What {@link maxPool} is told. */
+/** Options of {@link maxPool}. */
 export interface MaxPoolingOptions extends PoolingOptions {
   /** Distance between the elements of a window; default 1. */
   dilation?: PerAxis
 }
 
-/** What {@link avgPool} is told. */
+/** Options of {@link avgPool}. */
 export interface AvgPoolingOptions extends PoolingOptions {
   /** Whether padding counts in the divisor; default true. */
   countIncludePad?: boolean
 }
 
-/** {@link resolveGeometry} checks the others: what is allowed depends on the number of axes. */
+/** {@link resolveGeometry} checks the others: the valid values depend on the number of axes. */
 const poolChecks: Checks<PoolingOptions> = {
   kernelSize: required({
     ...elsewhere<PerAxis>(),
@@ -58,7 +58,7 @@ const avgChecks: Checks<AvgPoolingOptions> = { ...poolChecks, countIncludePad: f
 
 interface PoolGeometry extends Geometry {
   input: number[]
-  /** Padding at the end that was asked for, without what ceilMode adds to `high`. */
+  /** The requested padding at the end, without the addition of ceilMode to `high`. */
   asked: number[]
 }
 
@@ -82,7 +82,7 @@ function poolGeometry(op: string, x: Tensor, options: MaxPoolingOptions): PoolGe
   return { ...g, input, asked }
 }
 
-/** How far a last window that begins within the input (or its padding before) reaches beyond the padding. */
+/** How far the last window that begins within the input (or its padding before) reaches beyond the padding. */
 function overhang(n: number, g: Geometry, axis: number): number {
   const [stride, low, high] = [g.stride[axis] as number, g.low[axis] as number, g.high[axis] as number]
   const window = reach(g.kernel[axis] as number, g.dilation[axis] as number)
@@ -91,7 +91,7 @@ function overhang(n: number, g: Geometry, axis: number): number {
   return Math.max(0, last * stride + window - (n + low + high))
 }
 
-/** The maximum of each window and the flat index (int32) of where it was in the input's spatial axes. */
+/** The maximum of each window and its flat index (int32) in the input's spatial axes. */
 export function maxPoolWithIndices(
   x: Tensor,
   options: MaxPoolingOptions,
@@ -103,13 +103,13 @@ export function maxPoolWithIndices(
   }
 }
 
-/** The maximum of each window: (N, C, ...in) -> (N, C, ...out). Of equal maxima the first gets the gradient. */
+/** The maximum of each window: (N, C, ...in) -> (N, C, ...out). Among equal maxima the first gets the gradient. */
 export function maxPool(x: Tensor, options: MaxPoolingOptions): Tensor {
   const g = poolGeometry('maxPool', x, checkOptions('maxPool', options, maxChecks))
   return own(native.windowMax(x.id, g.stride, g.low, g.high, g.dilation, g.kernel))
 }
 
-/** Numbers of elements that the windows on one axis count. */
+/** Numbers of elements counted by the windows on one axis. */
 function countsAlong(g: PoolGeometry, axis: number, output: number, includePad: boolean): number[] {
   const n = g.input[axis] as number
   const [from, to] = includePad ? [-(g.low[axis] as number), n + (g.asked[axis] as number)] : [0, n]
@@ -119,7 +119,7 @@ function countsAlong(g: PoolGeometry, axis: number, output: number, includePad: 
   })
 }
 
-/** The divisor of every window: a number where all agree, else (...out). */
+/** The divisor of every window: a number if all are equal, otherwise (...out). */
 function divisor(g: PoolGeometry, includePad: boolean, dtype: DType): Tensor | number {
   const output = outputExtents(g.input, g)
   const counts = output.map((n, axis) => countsAlong(g, axis, n, includePad))
@@ -131,7 +131,7 @@ function divisor(g: PoolGeometry, includePad: boolean, dtype: DType): Tensor | n
   return own(native.source(values, dtypeCode(dtype === 'float64' ? 'float64' : 'float32'), output))
 }
 
-/** What is averaged: integers and bool as float32, like their mean. */
+/** The input of an average: integers and bool as float32, like their mean. */
 function averaged(x: Tensor): Tensor {
   return isFloat(x.dtype) ? x : cast(x, 'float32')
 }
@@ -156,8 +156,8 @@ function averages(n: number, m: number): Float64Array {
 }
 
 /**
- * Averages to a given output extent, whatever the input's: cell i averages elements floor(i in / out) to
- * ceil((i + 1) in / out). Integers and bool give float32.
+ * Averages to a given output extent, for any input extent: cell i averages elements floor(i in / out) to ceil((i + 1) in / out). Integers
+ * and bool give float32.
  *
  * @param outputSize one extent for all spatial axes, or one per axis
  */

@@ -1,4 +1,4 @@
-/** Few levels in place of many values, so that activations can be counted. */
+/** Quantization of values to a few levels, so that activations can be counted. */
 import { floats, under } from '../core/composed.js'
 import { type Check, type Checks, checkOptions, finite, isList, oneOf, whole } from '../core/options.js'
 import { idOf, type Tensor } from '../core/tensor.js'
@@ -8,13 +8,13 @@ import { max, min } from './reduce.js'
 
 /** Options of {@link quantize} and {@link quantizationCodes}. */
 export interface QuantizeOptions {
-  /** How many different values there are. Default 2. */
+  /** Number of levels. Default 2. */
   levels?: number
-  /** The lowest and the highest value, or 'data' for those of x. Values beyond count as at the ends. Default 'data'. */
+  /** The lowest and the highest level, or 'data' for the range of x. Values outside are clamped. Default 'data'. */
   range?: 'data' | readonly [number, number]
   /**
-   * - `floor` (default): bins of equal width, each standing for its middle.
-   * - `round`: the nearest of the values low, ..., high in equal steps; the bins at the ends are half as wide.
+   * - `floor` (default): bins of equal width, each represented by its center.
+   * - `round`: the nearest of equally spaced values low, ..., high; the outermost bins are half as wide.
    */
   rule?: 'floor' | 'round'
 }
@@ -60,11 +60,12 @@ function codesOf(
 }
 
 /**
- * The number of the level of each element, 0 .. levels - 1: with u = (x - low) / (high - low), floor(u levels) or floor(u (levels - 1) + 1/2), held
- * within the levels. 0 where all elements are the same and the range is theirs. No gradient.
+ * The index of the level of each element, 0 .. levels - 1: with u = (x - low) / (high - low), floor(u levels) or floor(u (levels - 1) +
+ * 1/2), clamped to the levels. 0 if all elements are equal and the range is 'data'. No gradient.
  *
- * @param x floats of any shape; @returns int32 of the shape of x
- * @throws ArgumentError for options that do not fit; DTypeError for integers
+ * @param x floats of any shape
+ * @returns int32 of the shape of x
+ * @throws ArgumentError for invalid options; DTypeError for integers
  */
 export function quantizationCodes(x: Tensor, options: QuantizeOptions = {}): Tensor {
   const {
@@ -78,11 +79,12 @@ export function quantizationCodes(x: Tensor, options: QuantizeOptions = {}): Ten
 }
 
 /**
- * Every element as one of a few levels, so that the information in a layer can be counted exactly (Lorenzen, Igel and Nielsen 2022). The gradient
- * passes straight through where x lies within the range, and is 0 beyond (Bengio, Leonard and Courville 2013; Hubara et al. 2016).
+ * Every element rounded to one of a few levels, so that the information in a layer can be counted exactly (Lorenzen, Igel and Nielsen
+ * 2022). The gradient passes straight through within the range, and is 0 outside (Bengio, Leonard and Courville 2013; Hubara et al. 2016).
  *
- * @param x floats of any shape; @returns the same shape and dtype
- * @throws ArgumentError for options that do not fit; DTypeError for integers
+ * @param x floats of any shape
+ * @returns the same shape and dtype
+ * @throws ArgumentError for invalid options; DTypeError for integers
  */
 export function quantize(x: Tensor, options: QuantizeOptions = {}): Tensor {
   const { levels = 2, range = 'data', rule = 'floor' } = checkOptions('quantize', options, quantizeChecks)
@@ -98,7 +100,7 @@ export function quantize(x: Tensor, options: QuantizeOptions = {}): Tensor {
         ? e.div(e.mul(e.add(codes, 0.5), width), levels)
         : e.div(e.mul(codes, width), levels - 1)
     const within = e.minimum(e.maximum(x, low), high)
-    // What is added is exactly 0, so that equal levels stay equal; it carries the gradient.
+    // The added term is exactly 0, so equal levels stay equal; it carries the gradient.
     return e.add(e.add(steps, low), e.sub(within, e.stopGradient(within)))
   })
 }

@@ -1,6 +1,6 @@
 /**
- * Random numbers from explicit keys (Philox4x32-10, Salmon et al. 2011): the same key gives the same numbers, on every device
- * and for any number of threads. A key is used once; derive further ones with {@link splitKey} or {@link foldIn}.
+ * Random numbers from explicit keys (Philox4x32-10, Salmon et al. 2011): the same key gives the same numbers, on every device and for any
+ * number of threads. Use each key once; derive more with {@link splitKey} or {@link foldIn}.
  */
 
 import { arange, checkShape } from '../core/create.js'
@@ -48,7 +48,7 @@ function bits(from: Tensor, shape: number[]): Tensor {
   return own(native.random(kinds.bits, idOf('random', from), dtypeCode('uint32'), shape))
 }
 
-/** `n` independent keys from one, which is used up. */
+/** `n` independent keys from one; do not use the original key again. */
 export function splitKey(from: Tensor, n = 2): Tensor[] {
   const [count] = checkShape('splitKey', [n]) as [number]
   const all = bits(from, [count, 2])
@@ -56,12 +56,12 @@ export function splitKey(from: Tensor, n = 2): Tensor[] {
 }
 
 /**
- * A key from a key and an integer, such as the number of a step or a layer; different integers give independent keys.
+ * A key from a key and an integer, such as the index of a step or a layer; different integers give independent keys.
  *
- * @param data 0 .. 2^53, or an integer scalar tensor (as a step counter inside a compiled function has it)
+ * @param data 0 .. 2^53, or an integer scalar tensor (such as a step counter inside a compiled function)
  */
 export function foldIn(from: Tensor, data: number | Tensor): Tensor {
-  // Mixed first, so that neighboring seeds and neighboring integers do not meet.
+  // Mixed first, so that neighboring seeds with neighboring integers do not give the same key.
   const mixed = slice(bits(from, [4]), [2])
   const offset =
     typeof data === 'number'
@@ -70,18 +70,18 @@ export function foldIn(from: Tensor, data: number | Tensor): Tensor {
   return bits(add(mixed, offset), [2])
 }
 
-/** The element types that random numbers come in. */
+/** The element types of random numbers. */
 export type FloatDType = Extract<DType, 'float32' | 'float64'>
 
 function draw(op: 'uniform' | 'normal', from: Tensor, shape: Shape, dtype: FloatDType): Tensor {
   return own(native.random(kinds[op], idOf(op, from), dtypeCode(dtype), checkShape(op, shape)))
 }
 
-/** What {@link uniform} can be told. */
+/** Options of {@link uniform}. */
 export interface UniformOptions {
   /** Smallest value; default 0. */
   low?: TensorLike
-  /** Bound that is not reached (but for rounding); default 1. */
+  /** Exclusive upper bound (up to rounding); default 1. */
   high?: TensorLike
   /** Element type; default float32. */
   dtype?: FloatDType
@@ -104,7 +104,7 @@ export function uniform(from: Tensor, shape: Shape, options: UniformOptions = {}
   return low === 0 ? scaled : add(scaled, low)
 }
 
-/** What {@link normal} can be told. */
+/** Options of {@link normal}. */
 export interface NormalOptions {
   /** Default 0. */
   mean?: TensorLike
@@ -138,18 +138,18 @@ export function bernoulli(from: Tensor, shape: Shape, p: TensorLike = 0.5): Tens
 
 /** The numbers 0 .. n - 1 in random order, int32 (n). */
 export function permutation(from: Tensor, n: number): Tensor {
-  // 53 bits per element: ties, which would keep their order, are as good as impossible.
+  // 53 bits per element: ties, which would keep their order, practically never occur.
   return argSort(draw('uniform', from, [n], 'float64'))
 }
 
 const chunk = 1024
 
-/** Places that are swapped in one turn of the event loop: a few milliseconds. */
+/** Number of swaps in one turn of the event loop: a few milliseconds. */
 const swapsPerTurn = 1 << 17
 
 /**
- * A seeded generator for the host: shuffles and other choices that never become tensors. It draws from the same Philox stream
- * as the tensors' keys.
+ * A seeded generator in JavaScript, for shuffles and other choices that never become tensors. It draws from the same Philox stream as the
+ * tensors' keys.
  */
 export class HostRandom {
   readonly #seed: readonly [number, number]
@@ -186,10 +186,10 @@ export class HostRandom {
     return this.#below(n >>> 0)
   }
 
-  /** An integer uniform on 0 .. n - 1, n of 32 bits: 0 stands for 2^32. */
+  /** An integer uniform on 0 .. n - 1, n of 32 bits: 0 means 2^32. */
   #below(n: number): number {
     if (n === 0) return this.#word()
-    // The incomplete last run of remainders is drawn again, so that none is favored: of 2^32, as many as 2^32 - n leaves.
+    // The incomplete last run of remainders is rejected, so that the distribution is uniform.
     const last = 0xffffffff - ((-n >>> 0) % n)
     for (;;) {
       const word = this.#word()
@@ -202,7 +202,7 @@ export class HostRandom {
     return atOnce(this.permuting(n))
   }
 
-  /** {@link HostRandom.permutation} as work that may take turns; nothing else may be drawn meanwhile. @internal */
+  /** {@link HostRandom.permutation} as work that may take several turns; draw nothing else until it is done. @internal */
   *permuting(n: number): Work<Int32Array> {
     const [length] = checkShape('HostRandom.permutation', [n]) as [number]
     const order = withRoom(4 * length, () => new Int32Array(length))

@@ -1,4 +1,4 @@
-/** Operations that take axes away. Without axes they reduce everything to a scalar. */
+/** Reductions over axes. Without axes they reduce to a scalar. */
 import { floats, under } from '../core/composed.js'
 import { integerRange, isFloat, sizeOf } from '../core/dtype.js'
 import { native } from '../core/native.js'
@@ -11,9 +11,9 @@ import { alias } from './operands.js'
 
 const own = Tensor.own
 
-/** What reductions can be told. */
+/** Options of reductions. */
 export interface ReduceOptions {
-  /** Keeps the reduced axes as extents of 1; default false. */
+  /** Keep the reduced axes as extents of 1; default false. */
   keepDims?: boolean
 }
 
@@ -38,14 +38,14 @@ function countable(x: Tensor): Tensor {
 }
 
 /**
- * The sum over `axes`. Integers and bool are added up in int64, which is the dtype of the result as in NumPy; a sum beyond the
- * range of int64 wraps. The sum of nothing is 0.
+ * The sum over `axes`. Integers and bool are summed in int64, which is the dtype of the result as in NumPy; a sum beyond the range of int64
+ * wraps. The sum of no elements is 0.
  */
 export function sum(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
   return reduce('sum', x, axes, options)
 }
 
-/** The largest or smallest element; of bool, where false is below true, by way of uint8. */
+/** The largest or smallest element; for bool, with false < true, by way of uint8. */
 function extremum(
   op: 'max' | 'min',
   x: Tensor,
@@ -58,16 +58,16 @@ function extremum(
 }
 
 /**
- * The largest element over `axes`; NaN if one is. Elements that tie share the gradient equally. Of bool it is what {@link any} is,
- * but of nothing there is none.
+ * The largest element over `axes`; NaN if one is NaN. Ties share the gradient equally. For bool it equals {@link any}, except that no
+ * elements have no maximum.
  */
 export function max(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
   return extremum('max', x, axes, options)
 }
 
 /**
- * The smallest element over `axes`; NaN if one is. Elements that tie share the gradient equally. Of bool it is what {@link all} is,
- * but of nothing there is none.
+ * The smallest element over `axes`; NaN if one is NaN. Ties share the gradient equally. For bool it equals {@link all}, except that no
+ * elements have no minimum.
  */
 export function min(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
   return extremum('min', x, axes, options)
@@ -77,7 +77,7 @@ function countOver(op: string, x: Tensor, axes: Axes | null | undefined): number
   return sizeOf(resolveAxes(op, axes, x.shape).map((axis) => x.shape[axis] as number))
 }
 
-/** The average over `axes`, in x's dtype; integers and bool give float32. The mean of nothing is NaN. */
+/** The average over `axes`, in x's dtype; integers and bool give float32. The mean of no elements is NaN. */
 export function mean(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
   idOf('mean', x)
   const given = isFloat(x.dtype) ? x : e.cast(x, 'float32')
@@ -88,7 +88,7 @@ export function mean(x: Tensor, axes?: Axes | null, options: ReduceOptions = {})
   )
 }
 
-/** What {@link variance} and {@link std} can be told. */
+/** Options of {@link variance} and {@link std}. */
 export interface VarianceOptions extends ReduceOptions {
   /** The divisor is the count minus this: 0 (default) for the variance of a population, 1 for the unbiased estimate. */
   correction?: number
@@ -96,7 +96,7 @@ export interface VarianceOptions extends ReduceOptions {
 
 const varianceChecks: Checks<VarianceOptions> = { ...reduceChecks, correction: finite }
 
-/** The mean squared distance from the mean over `axes`, in two passes. */
+/** The mean squared deviation from the mean over `axes`, in two passes. */
 export function variance(x: Tensor, axes?: Axes | null, options: VarianceOptions = {}): Tensor {
   const { correction = 0, keepDims = false } = checkOptions('variance', options, varianceChecks)
   idOf('variance', x)
@@ -106,12 +106,12 @@ export function variance(x: Tensor, axes?: Axes | null, options: VarianceOptions
   return e.div(sum(e.square(centered), axes, { keepDims }), divisor)
 }
 
-/** The standard deviation over `axes`; its gradient where all elements are equal is 0. */
+/** The standard deviation over `axes`; its gradient is 0 if all elements are equal. */
 export function std(x: Tensor, axes?: Axes | null, options: VarianceOptions = {}): Tensor {
   return under('std', () => e.sqrtAtZero(variance(x, axes, options)))
 }
 
-/** What {@link norm} can be told. */
+/** Options of {@link norm}. */
 export interface NormOptions extends ReduceOptions {
   /** The order p of (sum |x|^p)^(1/p); default 2. Infinity is the largest magnitude, 0 the number of nonzeros. */
   ord?: number
@@ -126,8 +126,8 @@ const order: Check<number> = {
 const normChecks: Checks<NormOptions> = { ...reduceChecks, ord: order, axes: elsewhere() }
 
 /**
- * The p-norm of x as one vector over the axes. The gradient of the norm of zeros is 0; for orders below 1, whose slope at 0 is
- * infinite, that of each element which is 0. Of integers there are the orders 0, 1 and +-Infinity.
+ * The p-norm of x as one vector over the axes. The gradient of the norm of zeros is 0; for orders below 1, whose slope at 0 is infinite, so
+ * is the gradient of each zero element. Integers have only the orders 0, 1 and +-Infinity.
  */
 export function norm(x: Tensor, options: NormOptions = {}): Tensor {
   const { ord = 2, axes, keepDims = false } = checkOptions('norm', options, normChecks)
@@ -148,14 +148,14 @@ function normOf(x: Tensor, ord: number, axes: Axes | undefined, keepDims: boolea
   return e.where(zero, 0, e.pow(e.where(zero, 1, total), 1 / ord))
 }
 
-/** Powers of magnitudes; below order 1 those of 0 are constants, so that infinite slopes stay out of the gradient. */
+/** Powers of magnitudes; below order 1 the powers of 0 are constants, so that infinite slopes do not reach the gradient. */
 function powers(magnitudes: Tensor, ord: number): Tensor {
   if (ord > 1) return e.pow(magnitudes, ord)
   const zero = e.equal(magnitudes, 0)
   return e.where(zero, ord > 0 ? 0 : Infinity, e.pow(e.where(zero, 1, magnitudes), ord))
 }
 
-/** ln(sum(e^x)) over `axes`, shifted by the maximum; -Infinity where all elements are, with gradient 0. */
+/** ln(sum(e^x)) over `axes`, shifted by the maximum; -Infinity if all elements are, with gradient 0. */
 export function logSumExp(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
   const { keepDims = false } = checkOptions('logSumExp', options, reduceChecks)
   floats('logSumExp', x)
@@ -174,7 +174,7 @@ function dropAxes(x: Tensor, axes: readonly number[]): Tensor {
   )
 }
 
-/** Halves an axis by multiplying its two halves, until one element is left; no division, so zeros are harmless. */
+/** Halves an axis by multiplying its two halves, until one element is left; without division, so zeros are safe. */
 function prodAlong(x: Tensor, axis: number): Tensor {
   let product = x
   for (let n = x.shape[axis] as number; n !== 1; n = Math.ceil(n / 2)) {
@@ -193,7 +193,7 @@ function prodAlong(x: Tensor, axis: number): Tensor {
 
 /**
  * The product over `axes`, exactly differentiable at zeros. Integers and bool give int64, in which products beyond its range wrap. The
- * product of nothing is 1.
+ * product of no elements is 1.
  */
 export function prod(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
   const { keepDims = false } = checkOptions('prod', options, reduceChecks)
@@ -205,8 +205,7 @@ export function prod(x: Tensor, axes?: Axes | null, options: ReduceOptions = {})
 }
 
 /**
- * The index (int32) of the first largest element along `axis`; without axis, into the flattened tensor. NaN counts as
- * largest.
+ * The index (int32) of the first largest element along `axis`; without axis, into the flattened tensor. NaN counts as largest.
  */
 export function argMax(x: Tensor, axis?: number, options: ReduceOptions = {}): Tensor {
   const { keepDims = false } = checkOptions('argMax', options, reduceChecks)
@@ -218,7 +217,7 @@ export function argMax(x: Tensor, axis?: number, options: ReduceOptions = {}): T
   return keepDims ? expandDims(index, along) : index
 }
 
-/** Numbers in the reverse order. Of integers m it is the most of their dtype or -1 less m: the smallest has no negative. */
+/** Numbers in reverse order. An integer m becomes the maximum of its dtype (or -1) minus m, since the smallest has no negative. */
 function reversed(x: Tensor): Tensor {
   if (isFloat(x.dtype)) return e.neg(x)
   const range = integerRange(x.dtype === 'bool' ? 'uint8' : x.dtype) as readonly [bigint, bigint]
@@ -231,17 +230,17 @@ export function argMin(x: Tensor, axis?: number, options: ReduceOptions = {}): T
   return under('argMin', () => argMax(reversed(x), axis, options))
 }
 
-/** True where some element over `axes` is true (or not 0); false for none. */
+/** True if some element over `axes` is true (or not 0); false for no elements. */
 export function any(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
   return under('any', () => e.greater(sum(e.notEqual(x, 0), axes, options), 0))
 }
 
-/** True where every element over `axes` is true (or not 0); true for none. */
+/** True if every element over `axes` is true (or not 0); true for no elements. */
 export function all(x: Tensor, axes?: Axes | null, options: ReduceOptions = {}): Tensor {
   return under('all', () => e.equal(sum(e.equal(x, 0), axes, options), 0))
 }
 
-/** What {@link cumsum} can be told. */
+/** Options of {@link cumsum}. */
 export interface CumsumOptions {
   /** Whether element i is the sum of elements i .. n - 1; default false. */
   reverse?: boolean
@@ -249,14 +248,17 @@ export interface CumsumOptions {
 
 const cumsumChecks: Checks<CumsumOptions> = { reverse: flag }
 
-/** The running sum along `axis` (default the last): element i is the sum of elements 0 .. i. Integers and bool give int64, as in {@link sum}. */
+/**
+ * The cumulative sum along `axis` (default the last): element i is the sum of elements 0 .. i. Integers and bool give int64, as in {@link
+ * sum}.
+ */
 export function cumsum(x: Tensor, axis = -1, options: CumsumOptions = {}): Tensor {
   const { reverse = false } = checkOptions('cumsum', options, cumsumChecks)
   idOf('cumsum', x)
   return own(native.cumsum(countable(x).id, resolveAxis('cumsum', axis, x.shape), reverse))
 }
 
-/** The running product along `axis` (default the last), exactly differentiable at zeros. Integers and bool give int64. */
+/** The cumulative product along `axis` (default the last), exactly differentiable at zeros. Integers and bool give int64. */
 export function cumprod(x: Tensor, axis = -1): Tensor {
   idOf('cumprod', x)
   const along = resolveAxis('cumprod', axis, x.shape)

@@ -1,6 +1,5 @@
 /**
- * Inner products of centered similarity matrices, which measures of dependence are made of, and sums of the rows of such matrices,
- * which are kernel densities.
+ * Inner products of centered similarity matrices, for measures of dependence, and row sums of similarity matrices, for kernel densities.
  */
 import { full } from '../core/create.js'
 import { type DType, showShape } from '../core/dtype.js'
@@ -27,8 +26,8 @@ import { uniqueRows } from './sorting.js'
 /**
  * A similarity k(a, b) of two rows; parameters are numbers or scalar tensors.
  *
- * - `gaussian`: exp(-|a - b|^2 / (2 sigma^2)), averaged over the widths sigma
- * - `laplacian`: exp(-|a - b|_1 / sigma), averaged over the widths sigma
+ * - `gaussian`: exp(-|a - b|^2 / (2 sigma^2)), averaged over the bandwidths sigma
+ * - `laplacian`: exp(-|a - b|_1 / sigma), averaged over the bandwidths sigma
  * - `linear`: a . b
  * - `polynomial`: (gamma a . b + offset)^degree
  * - `imq`: 1 / sqrt(c^2 + |a - b|^2)
@@ -44,22 +43,22 @@ export type Similarity =
       readonly degree: number
     }
 
-/** A {@link Similarity} that does not depend on where rows lie, but on how far apart. */
+/** A {@link Similarity} that depends only on the difference of rows. */
 export type SimilarityOfDifferences =
   | { readonly kind: 'gaussian' | 'laplacian'; readonly widths: readonly TensorLike[] }
   | { readonly kind: 'imq'; readonly c: TensorLike }
   | { readonly kind: 'equal' }
 
-/** Samples, and what they are compared by. */
+/** Samples and their similarity. */
 export interface SimilarRows {
   /** (m, d) of float32 or float64; for `equal`, any dtype. */
   readonly rows: Tensor
   readonly similarity: Similarity
 }
 
-/** What {@link centeredProducts} can be told. */
+/** Options of {@link centeredProducts}. */
 export interface CenteredProductsOptions {
-  /** U-centering (Szekely and Rizzo 2014, eq. 2.7): diagonals are 0 and take no part. Needs 3 samples. Default false. */
+  /** U-centering (Szekely and Rizzo 2014, eq. 2.7): diagonals are 0 and do not count. Needs 3 samples. Default false. */
   hollow?: boolean
 }
 
@@ -71,7 +70,7 @@ type ParametersOf<K extends Kind> = Omit<Similarity & { kind: K }, 'kind'>
 
 const widths: Checks<ParametersOf<'gaussian'>> = { widths: required(listOf(tensorOrNumber)) }
 
-/** What goes with each kind. */
+/** Parameters of each kind. */
 const PARAMETERS: { readonly [K in Kind]: Checks<ParametersOf<K>> } = {
   gaussian: widths,
   laplacian: widths,
@@ -114,8 +113,8 @@ const KINDS: { [K in Similarity['kind']]: number } = {
  * H K_a H and H K_b H. So HSIC is entry (0, 1) over (m - 1)^2, and CKA is that entry over the root of the product of (0, 0)
  * and (1, 1).
  *
- * The matrices are never stored: they are made tile by tile, minus constants that centering removes, and added up in float64.
- * Gradients in the rows are computed alike. Derivatives in parameters, and second ones, need m x m matrices.
+ * The matrices are never stored: they are computed tile by tile, minus constants that centering removes, and summed in float64. Gradients
+ * with respect to the rows are computed likewise. Derivatives with respect to parameters, and second derivatives, need m x m matrices.
  *
  *     const x = { rows, similarity: { kind: 'gaussian', widths: [5] } }
  *     const hsic = centeredProducts([x, y]).slice([0, 1], [1, 2]).reshape([]).div((m - 1) ** 2)
@@ -129,32 +128,32 @@ export function centeredProducts(
   return Tensor.own(native.centeredProducts(rows, parameters, kinds, counts, hollow))
 }
 
-/** Samples compared by how far apart they are. */
+/** Samples with a similarity of differences. */
 export interface NearRows extends SimilarRows {
   readonly similarity: SimilarityOfDifferences
 }
 
-/** What {@link similaritySums} can be told. */
+/** Options of {@link similaritySums}. */
 export interface SimilaritySumsOptions {
-  /** No sample is compared with itself: densities that leave one out. Default false. */
+  /** Leave out the similarity of each sample to itself: leave-one-out densities. Default false. */
   hollow?: boolean
 }
 
 /**
- * Sums of the rows of products of similarity matrices of several sets of the same m draws: (groups, m) as float64.
+ * Row sums of products of similarity matrices of several sets of the same m draws: (groups, m) as float64.
  *
- * Entry (g, i) is the sum over j of the product, over the sets a of group g, of k_a(x_i, x_j). With gaussian similarities these are kernel
- * densities at the samples, up to a factor: of each set where groups are `[[0], [1]]`, of both together for `[0, 1]`.
+ * Entry (g, i) is the sum over j of the product, over the sets a of group g, of k_a(x_i, x_j). With gaussian similarities this is a kernel
+ * density at each sample, up to a factor: of each set for groups `[[0], [1]]`, of both jointly for `[0, 1]`.
  *
- * The matrices are never stored. Distances of rows of few numbers are taken from their differences, of others from inner products after moving the
- * origin to the mean. Derivatives need m x m matrices.
+ * The matrices are never stored. Distances of rows of few numbers are computed from their differences, of others from inner products after
+ * a shift of the origin to the mean. Derivatives need m x m matrices.
  *
  *     const x = { rows, similarity: { kind: 'gaussian', widths: [0.1] } }
  *     const density = similaritySums([x], [[0]]).div(m)
  *
- * @param groups numbers of sets, at least one in each
- * @throws ArgumentError for a similarity that depends on where rows lie (linear, polynomial), and for a group without sets or with unknown ones;
- *   ShapeError for rows of different draws
+ * @param groups indices of sets, at least one in each
+ * @throws ArgumentError for a similarity that depends on the origin (linear, polynomial), and for a group without sets or with unknown
+ *   ones; ShapeError for rows of different draws
  */
 export function similaritySums(
   sets: readonly NearRows[],
@@ -175,7 +174,7 @@ export function similaritySums(
   return Tensor.own(sums)
 }
 
-/** Sets as the native operations take them. */
+/** Sets in the form of the native operations. */
 function operands(op: string, sets: readonly SimilarRows[]) {
   if (!isList(sets) || sets.length === 0) {
     throw new ArgumentError(
@@ -202,7 +201,7 @@ function rowsOf(op: string, { rows, similarity }: SimilarRows, dtype: DType): Te
   if (rows.rank !== 1 && rows.rank !== 2) {
     throw new ShapeError(`${op}: rows are ${showShape(rows.shape)}, expected (m, d) or (m)`)
   }
-  // Numbers of equal rows are below m, so any float holds them.
+  // Indices of equal rows are below m, so any float type holds them.
   return expandDims(cast(uniqueRows(rows.rank === 1 ? expandDims(rows, 1) : rows), dtype), 1)
 }
 
@@ -221,7 +220,7 @@ function parametersOf(similarity: Similarity): readonly TensorLike[] {
   }
 }
 
-/** The number that goes with a kind: of widths, or the degree. */
+/** The count of a kind: number of bandwidths, or the degree. */
 function countOf(op: string, similarity: Similarity): number {
   if (similarity.kind === 'gaussian' || similarity.kind === 'laplacian') {
     if (similarity.widths.length === 0) {

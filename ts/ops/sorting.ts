@@ -1,4 +1,4 @@
-/** Order along an axis. */
+/** Sorting along an axis. */
 import { showShape } from '../core/dtype.js'
 import { ArgumentError, describe } from '../core/errors.js'
 import { native } from '../core/native.js'
@@ -8,7 +8,7 @@ import { resolveAxis } from './axes.js'
 
 const own = Tensor.own
 
-/** What {@link sort} can be told. */
+/** Options of {@link sort}. */
 export interface SortOptions {
   /** Largest first; default false. */
   descending?: boolean
@@ -16,21 +16,21 @@ export interface SortOptions {
 
 const sortChecks: Checks<SortOptions> = { descending: flag }
 
-/** The indices (int32) that put x in order along `axis` (default the last). Stable; NaN counts as largest. */
+/** The indices (int32) that sort x along `axis` (default the last). Stable; NaN counts as largest. */
 export function argSort(x: Tensor, axis = -1, options: SortOptions = {}): Tensor {
   const { descending = false } = checkOptions('argSort', options, sortChecks)
   return own(native.argSort(idOf('argSort', x), resolveAxis('argSort', axis, x.shape), descending))
 }
 
-/** x in order along `axis` (default the last). */
+/** x sorted along `axis` (default the last). */
 export function sort(x: Tensor, axis = -1, options: SortOptions = {}): Tensor {
   const order = argSort(x, axis, options)
   return own(native.gather(x.id, order.id, resolveAxis('sort', axis, x.shape)))
 }
 
-/** What {@link topK} can be told. */
+/** Options of {@link topK}. */
 export interface TopKOptions {
-  /** The largest, else the smallest; default true. */
+  /** The largest, otherwise the smallest; default true. */
   largest?: boolean
 }
 
@@ -55,7 +55,7 @@ export function topK(
   return { values: own(native.gather(id, indices.id, along)), indices }
 }
 
-/** A number (int32) per row of x (n, d): equal rows get equal numbers, 0, 1, 2 ... by first appearance. */
+/** An index (int32) per row of x (n, d): equal rows get equal indices, 0, 1, 2 ... by first appearance. */
 export function uniqueRows(x: Tensor): Tensor {
   return own(native.uniqueRows(idOf('uniqueRows', x)))
 }

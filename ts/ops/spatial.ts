@@ -1,4 +1,4 @@
-/** The geometry that convolutions and pooling share: strides, paddings and output extents per spatial axis. */
+/** The shared geometry of convolutions and pooling: strides, paddings and output extents per spatial axis. */
 import { type Shape, showShape } from '../core/dtype.js'
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
 import { type Checks, elsewhere, isList } from '../core/options.js'
@@ -8,8 +8,8 @@ import { perAxis } from './axes.js'
 export type PerAxis = number | readonly number[]
 
 /**
- * Zeros around the input: one number, one per axis, `[before, after]` per axis, `'valid'` for none, or `'same'` so that the
- * output has ceil(input / stride) elements (an odd one goes to the end).
+ * Zeros around the input: one number, one per axis, `[before, after]` per axis, `'valid'` for none, or `'same'` for an output of ceil(input
+ * / stride) elements (an odd zero goes to the end).
  */
 export type SpatialPadding = PerAxis | readonly (readonly [number, number])[] | 'same' | 'valid'
 
@@ -22,7 +22,7 @@ export interface Geometry {
   dilation: number[]
 }
 
-/** What of a {@link Geometry} can be given. */
+/** The optional fields of a {@link Geometry}. */
 export interface GeometryOptions {
   /** Step between windows; default 1. */
   stride?: PerAxis
@@ -32,14 +32,14 @@ export interface GeometryOptions {
   dilation?: PerAxis
 }
 
-/** {@link resolveGeometry} checks the values: what is allowed depends on the number of axes. */
+/** {@link resolveGeometry} checks the values: the valid values depend on the number of axes. */
 export const geometryChecks: Checks<GeometryOptions> = {
   stride: elsewhere(),
   padding: elsewhere(),
   dilation: elsewhere(),
 }
 
-/** The distance a kernel reaches, from its first to its last tap, both included. */
+/** The extent of a dilated kernel, from its first to its last tap, both included. */
 export function reach(kernel: number, dilation: number): number {
   return dilation * (kernel - 1) + 1
 }

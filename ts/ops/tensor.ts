@@ -1,4 +1,4 @@
-/** The public face of tensors: the class with all its methods, and the ways to make one. */
+/** The public class of tensors with all its methods, and the functions that create tensors. */
 import './methods.js'
 
 export {

@@ -16,27 +16,27 @@ import { type PagePart, pageOf } from './page.js'
 import { render } from './render.js'
 import type { VegaLiteSpec } from './spec.js'
 
-/** Size on paper. */
+/** Physical size. */
 export interface PaperOptions {
-  /** Width on paper in centimeters: 8 for a column of a journal, 16 for a page. Default: a unit of the chart is 1/96 inch. */
+  /** Width on paper in centimeters: 8 for a journal column, 16 for a page. Default: one unit of the chart is 1/96 inch. */
   cm?: number
 }
 
 /** Options of a PNG image. */
 export interface PngOptions extends PaperOptions {
-  /** Image pixels per unit of the chart, in (0, 16]; default 2, which a screen shows sharply. Leave it out where `cm` is given. */
+  /** Image pixels per unit of the chart, in (0, 16]; default 2, sharp on a screen. Leave it out if `cm` is given. */
   scale?: number
-  /** Image pixels of an inch where `cm` is given; default 300. */
+  /** Image pixels per inch if `cm` is given; default 300. */
   dpi?: number
 }
 
 /** Options of an animation. */
 export interface AnimationOptions extends PngOptions {
-  /** How long it plays before it rests, in seconds; default 6. */
+  /** Duration of the animation in seconds; default 6. */
   seconds?: number
-  /** How long the last epoch stands before it plays again, in seconds; default 2. */
+  /** Duration of the last frame in seconds; default 2. */
   rest?: number
-  /** Most pictures; default 40. Of more epochs those evenly spaced in log(1 + epoch) are taken. */
+  /** Maximum number of frames; default 40. From more epochs, frames evenly spaced in log(1 + epoch) are taken. */
   frames?: number
 }
 
@@ -56,13 +56,13 @@ const anySpec: Check<VegaLiteSpec> = {
 const extensions = ['.svg', '.png', '.pdf', '.html', '.apng', '.vl.json'] as const
 
 /**
- * A chart: a Vega-Lite specification and the ways to write it down.
+ * A chart: a Vega-Lite specification with methods that write it.
  *
  * Drawing loads the optional packages vega, vega-lite and, for images, @resvg/resvg-js, for PDF pdfkit; `.vl.json` needs none.
  *
  * ```ts
  * const chart = informationPlane(model, { width: 240, height: 190 })
- * chart.spec.background = '#fafafa' // plain JSON: change what you like
+ * chart.spec.background = '#fafafa' // plain JSON, free to change
  * await chart.save('plane.pdf', { cm: 8 })
  * ```
  */
@@ -74,7 +74,7 @@ export class Chart {
     this.spec = checkValue('Chart: spec', spec, anySpec)
   }
 
-  /** The specification itself, so that `JSON.stringify(chart)` gives what Vega-Lite reads. */
+  /** The specification itself, so `JSON.stringify(chart)` is a Vega-Lite file. */
   toJSON(): VegaLiteSpec {
     return this.spec
   }
@@ -82,7 +82,7 @@ export class Chart {
   /**
    * Draws the chart as SVG text.
    *
-   * @throws StateError where a drawing package is missing
+   * @throws StateError if a drawing package is missing
    */
   async svg(options: PaperOptions = {}): Promise<string> {
     return (await render(this.spec, { kind: 'svg', ...checkOptions('svg', options, paperChecks) })) as string
@@ -92,17 +92,17 @@ export class Chart {
    * Draws the chart as the bytes of a PNG image.
    *
    * @throws ArgumentError for a scale outside (0, 16], and for scale and cm together
-   * @throws StateError where a drawing package is missing
+   * @throws StateError if a drawing package is missing
    */
   async png(options: PngOptions = {}): Promise<Uint8Array> {
     return (await render(this.spec, { kind: 'png', ...rasterOf('png', options) })) as Uint8Array
   }
 
   /**
-   * Draws the chart as the bytes of a PDF of one page with vectors and embedded letters.
+   * Draws the chart as the bytes of a one-page PDF, as vectors with an embedded font.
    *
-   * @throws ArgumentError for letters that the shipped typeface lacks, and for images and patterns in the specification
-   * @throws StateError where a drawing package is missing
+   * @throws ArgumentError for characters missing in the shipped font, and for images and patterns in the specification
+   * @throws StateError if a drawing package is missing
    */
   async pdf(options: PaperOptions = {}): Promise<Uint8Array> {
     const given = checkOptions('pdf', options, paperChecks)
@@ -110,17 +110,17 @@ export class Chart {
   }
 
   /**
-   * Draws the chart epoch by epoch as an animated PNG, which browsers play; programs that play none show the last epoch.
+   * Draws the chart epoch by epoch as an animated PNG, which browsers play; programs without animation show the last epoch.
    *
-   * @throws ArgumentError for a chart that is not of epochs
-   * @throws StateError where a drawing package is missing
+   * @throws ArgumentError for a chart without epochs
+   * @throws StateError if a drawing package is missing
    */
   async animation(options: AnimationOptions = {}): Promise<Uint8Array> {
     const { seconds = 6, rest = 2, frames = 40, ...raster } = checkOptions('animation', options, filmChecks)
     const meta = liveMetaOf(this.spec)
     if (meta === undefined || meta.epochs.length < 2) {
       throw new ArgumentError(
-        'animation: this chart does not go through epochs, expected an information plane or an epochs plot of at least 2',
+        'animation: this chart has no epochs, expected an information plane or an epochs plot of at least 2',
       )
     }
     const steps = stepsOf(meta, { seconds, rest, frames })
@@ -132,10 +132,10 @@ export class Chart {
   }
 
   /**
-   * A page that opens without a network: the chart with the values under the pointer and, where it goes through epochs, a slider over them and a choice of
-   * layers. It carries the specification as JSON.
+   * A page that opens without a network: the chart with tooltips and, for a chart of epochs, a slider over the epochs and a selection of
+   * layers. It contains the specification as JSON.
    *
-   * @throws StateError where a drawing package is missing
+   * @throws StateError if a drawing package is missing
    */
   async html(): Promise<string> {
     return pageOf(titleOf(this.spec), [await this.part()])
@@ -168,14 +168,14 @@ export class Chart {
   }
 
   /**
-   * Writes the chart to a file, by its extension: `.svg`, `.png`, `.pdf`, `.html` (one page, no network), `.apng` (an animation over the epochs) or
-   * `.vl.json` (the specification). Missing folders are made, and the file appears whole or not at all.
+   * Writes the chart to a file, by its extension: `.svg`, `.png`, `.pdf`, `.html` (one page, no network), `.apng` (an animation over the
+   * epochs) or `.vl.json` (the specification). Missing folders are created, and the file appears complete or not at all.
    *
-   * @param options for the form that the extension names; those of other forms are refused
+   * @param options for the format of the extension; options of other formats are refused
    * @returns the absolute path of the file
    * @throws ArgumentError for another extension or option, before anything is drawn
-   * @throws StateError where a drawing package is missing
-   * @throws IOError where the file cannot be written
+   * @throws StateError if a drawing package is missing
+   * @throws IOError if the file cannot be written
    */
   async save(path: string, options: AnimationOptions = {}): Promise<string> {
     const extension =
@@ -205,7 +205,7 @@ function rasterOf(caller: string, options: PngOptions): Raster {
   const { scale, cm, dpi } = checkOptions(caller, options, pngChecks)
   if (scale !== undefined && cm !== undefined) {
     throw new ArgumentError(
-      `${caller}: given scale ${scale} and cm ${cm}, expected one of them: cm and dpi make the scale`,
+      `${caller}: given scale ${scale} and cm ${cm}, expected one of them: cm and dpi determine the scale`,
     )
   }
   if (dpi !== undefined && cm === undefined) {
@@ -214,7 +214,7 @@ function rasterOf(caller: string, options: PngOptions): Raster {
   return { scale: scale ?? 2, dpi: dpi ?? 300, ...(cm === undefined ? {} : { cm }) }
 }
 
-/** The epochs of a film: all, or those nearest to even steps of log(1 + epoch); the last one rests. */
+/** The frames of an animation: all epochs, or those nearest to even steps of log(1 + epoch); the last one is held. */
 function stepsOf(
   { epochs }: LiveMeta,
   { seconds, rest, frames }: { seconds: number; rest: number; frames: number },

@@ -5,7 +5,7 @@ import type { ScaleKind } from './scale.js'
 import type { ChartOptions } from './spec.js'
 
 const pixels: Check<number> = { expected: 'a number of pixels above 0', accepts: above(0).accepts }
-/** A text, which may be empty. */
+/** A string, which may be empty. */
 export const anyText: Check<string> = { expected: 'a text', accepts: (value) => typeof value === 'string' }
 
 /** Checks of {@link ChartOptions}. */
@@ -27,10 +27,10 @@ export const selectionChecks: Checks<DynamicsSelection> = {
   units: anyText,
 }
 
-/** How an axis may spread. */
+/** The check of an axis scale. */
 export const scaleKind: Check<ScaleKind> = oneOf('linear', 'log', 'symlog')
 
-/** The ends of an axis. */
+/** The check of an axis range. */
 export const domainCheck: Check<readonly [number, number]> = {
   expected: 'two finite numbers, the first below the second',
   accepts: (value) => {

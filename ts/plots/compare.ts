@@ -9,9 +9,9 @@ import { type AxisScale, chooseScale } from './scale.js'
 import type { ChartOptions, JsonObject } from './spec.js'
 import { faint, frame, ink, lines, titled } from './theme.js'
 
-/** Options of {@link compare}: those of `RunSet.compare`, of one epoch. */
+/** Options of {@link compare}: those of `RunSet.compare`, for one epoch. */
 export interface CompareOptions extends ChartOptions, Omit<CompareRunsOptions, 'epochs'> {
-  /** Number of the epoch; default the last in which both have values. */
+  /** Number of the epoch; default the last epoch with values of both. */
   epoch?: number
   /** Names of the two settings; default `a` and `b`. */
   names?: readonly [string, string]
@@ -41,15 +41,17 @@ const checks: Checks<CompareOptions> = {
 export type RunsSource = RunSet | readonly DynamicsSource[]
 
 /**
- * Two settings compared, run by run: for each layer the difference a - b of both measures with its interval, in two panels. A filled marker is a difference that stays
- * significant after the p-values are adjusted over the layers (Benjamini and Hochberg 1995). The numbers are those of `RunSet.compare`.
+ * Two settings compared, run by run: for each layer the difference a - b of both measures with its interval, in two panels. A filled marker
+ * is a significant difference after adjustment of the p-values over the layers (Benjamini and Hochberg 1995). The values are those of
+ * `RunSet.compare`.
  *
  * ```ts
  * await (await compare(withDropout, without, { names: ['dropout', 'none'] })).save('dropout.pdf')
  * ```
  *
- * @param a runs of one setting; @param b of the other, the same seeds by name
- * @param options `width` is that of a panel; default 300 pixels and 26 a layer
+ * @param a runs of one setting
+ * @param b runs of the other, paired by the names of their seeds
+ * @param options `width` is the width of a panel; default 300 pixels, and 26 per layer
  * @throws as `RunSet.compare`
  */
 export async function compare(a: RunsSource, b: RunsSource, options: CompareOptions = {}): Promise<Chart> {
@@ -170,7 +172,7 @@ function rowOf(row: ComparisonRow): JsonObject {
   }
 }
 
-/** An axis with zero on it, about as long to both sides as the intervals reach. */
+/** An axis that contains zero, about symmetric around it. */
 function differenceScale(rows: readonly ComparisonRow[], length: number): AxisScale {
   const ends = rows.flatMap(({ interval, difference }) => [...interval, difference]).filter(Number.isFinite)
   return chooseScale([0, ...ends], 'linear', { side: 'x', length })

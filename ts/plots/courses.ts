@@ -9,11 +9,11 @@ import {
   type Trajectories,
 } from './dynamics.js'
 
-/** What pictures of courses take: one run, several, or a set of them. */
+/** The argument of plots of trajectories: one run, several, or a set of runs. */
 export type CoursesSource = DynamicsSource | readonly DynamicsSource[] | RunSet
 
 /**
- * The wanted part of one run, or the means and standard errors of several.
+ * The selected part of one run, or the means and standard errors of several.
  *
  * @param caller name of the public function, for error messages
  * @throws as {@link selectDynamics}; DataError for runs that differ in layers, evaluators, units or settings

@@ -16,7 +16,7 @@ interface PdfKit {
   }
 }
 
-/** Points of a PDF in a pixel of 1/96 inch. */
+/** PDF points in a pixel of 1/96 inch. */
 const points = 0.75
 
 /**

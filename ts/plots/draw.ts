@@ -51,8 +51,8 @@ interface RenderedImage {
 const measured = new WeakSet<object>()
 
 /**
- * Lets Vega measure the shipped typeface by its real widths. Without a canvas it guesses 0.8 of the font size a
- * letter, which leaves gaps in legends and cuts long labels. Text in other typefaces is measured as before.
+ * Makes Vega measure the shipped font by its real widths. Without a canvas Vega assumes 0.8 of the font size per letter, which leaves gaps
+ * in legends and truncates long labels. Text in other fonts is measured as before.
  */
 function measureOurText(vega: Vega): void {
   const metrics = vega.textMetrics
@@ -66,31 +66,31 @@ function measureOurText(vega: Vega): void {
   }
 }
 
-/** How a chart is drawn. Sizes on paper are in centimeters; without one, a unit of the chart is a pixel, or 1/96 inch of a page. */
+/** The output of a drawing. Sizes on paper are in centimeters; without one, a unit of the chart is a pixel, or 1/96 inch of a page. */
 export type Form =
   | { readonly kind: 'svg'; readonly cm?: number }
   | ({ readonly kind: 'png' } & Raster)
   | { readonly kind: 'pdf'; readonly cm?: number; readonly title: string }
   | ({ readonly kind: 'apng'; readonly steps: readonly Step[] } & Raster)
 
-/** Image pixels of a chart: so many a unit, or so many an inch of a width on paper. */
+/** Resolution of an image: pixels per unit, or per inch for a width on paper. */
 export interface Raster {
   readonly scale: number
   readonly cm?: number
   readonly dpi: number
 }
 
-/** A picture of a film: the last epoch that it shows, and how many milliseconds it stands. */
+/** A frame of an animation: its last epoch, and its duration in milliseconds. */
 export interface Step {
   readonly epoch: number
   readonly delay: number
 }
 
 /**
- * Draws a specification. Vega marks the rows of data that it is given, so they are not to be used for anything else.
+ * Draws a specification. Vega marks the rows of its data, so do not use the data afterward.
  *
- * @throws StateError where a package that it needs is not installed
- * @throws ArgumentError where they refuse the specification; the cause is their error
+ * @throws StateError if a required package is not installed
+ * @throws ArgumentError if Vega refuses the specification; the cause is its error
  */
 export async function drawn(
   spec: VegaLiteSpec,
@@ -109,7 +109,7 @@ export async function drawn(
         return form.cm === undefined ? png : withResolution(png, form.dpi)
       }
       case 'pdf': {
-        // Without a browser Vega does not load images, and would leave them out without a word.
+        // Without a browser Vega does not load images, and would leave them out silently.
         if (/<image\b/.test(svg)) throw unable('images')
         const scale = form.cm === undefined ? 1 : (form.cm / 2.54) * (96 / size.width)
         return pdfOf(view, size, { scale, title: form.title, importer })
@@ -166,13 +166,13 @@ function scaleOf({ scale, cm, dpi }: Raster, { width }: Pixels): number {
   return cm === undefined ? scale : ((cm / 2.54) * dpi) / width
 }
 
-/** The same SVG with a size on paper in the place of one in pixels. */
+/** The same SVG with a size on paper instead of pixels. */
 function onPaper(svg: string, { width, height }: Pixels, cm: number): string {
   const tall = Number(((cm * height) / width).toPrecision(6))
   return svg.replace(/width="[\d.]+" height="[\d.]+"/, `width="${cm}cm" height="${tall}cm"`)
 }
 
-/** A film: the view at each step. */
+/** The frames of an animation: the view at each step. */
 async function filmOf(
   view: VegaView,
   size: Pixels,
@@ -191,8 +191,8 @@ async function filmOf(
 }
 
 /**
- * The same SVG with names of gradients and clip paths that depend on its content alone. Vega counts them through the life
- * of the process, so that one chart drawn twice would differ, and two charts in one page could share a name.
+ * The same SVG with names of gradients and clip paths that depend only on its content. Vega counts the names over the life of the process,
+ * so one chart drawn twice would differ, and two charts in one page could share a name.
  */
 function withOwnIds(svg: string): string {
   const ids = [
@@ -208,7 +208,7 @@ function withOwnIds(svg: string): string {
  * Turns SVG text into a PNG image.
  *
  * @param scale image pixels per unit of the chart
- * @throws StateError where @resvg/resvg-js is not installed
+ * @throws StateError if @resvg/resvg-js is not installed
  */
 export async function pngOf(
   svg: string,
@@ -223,7 +223,7 @@ async function imageOf(svg: string, scale: number, importer: Importer): Promise<
   return resvg.renderAsync(svg, {
     fitTo: { mode: 'zoom', value: scale },
     font: {
-      // The machine's fonts are slow to list and differ: only for letters that ours lacks.
+      // System fonts are slow to list and differ between machines: load them only for characters that the shipped font lacks.
       loadSystemFonts: !hasLettersOf(svg),
       fontFiles,
       defaultFontFamily: 'Inter',

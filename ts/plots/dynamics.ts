@@ -5,7 +5,7 @@ import { type Limits, limitsOf } from './limits.js'
 
 export type { DynamicsLike, DynamicsSource, StoredDynamics } from '../dynamics/source.js'
 
-/** What of the dynamics to show, and how to name it. */
+/** Selection and names of dynamics. */
 export interface DynamicsSelection {
   /** Index or name of the evaluator; default the first. */
   evaluator?: number | string
@@ -15,26 +15,26 @@ export interface DynamicsSelection {
   xTitle?: string
   /** Name of the generalization measure; default from the evaluator. */
   yTitle?: string
-  /** Unit of both, for dynamics that do not tell it; 'none' for numbers without one. Where they tell it, another one is refused. */
+  /** Unit of both, for dynamics without a unit; 'none' for numbers without one. If the dynamics have a unit, another one is refused. */
   units?: string
 }
 
-/** The course of one layer through training. */
+/** The trajectory of one layer during training. */
 export interface Trajectory {
   readonly layer: string
-  /** Place of the layer among all recorded ones: it keeps its color and marker when others are left out. */
+  /** Index of the layer among all recorded ones: it determines color and marker, also if other layers are left out. */
   readonly place: number
-  /** Compression measure by row, length N; NaN where there is none. */
+  /** Compression measure by row, length N; NaN for no value. */
   readonly x: readonly number[]
-  /** Generalization measure by row, length N; NaN where there is none. */
+  /** Generalization measure by row, length N; NaN for no value. */
   readonly y: readonly number[]
-  /** Of several runs, whose means `x` and `y` are. */
+  /** The single runs, if `x` and `y` are means. */
   readonly runs?: CourseOfRuns
 }
 
-/** A layer's course in each of several runs. */
+/** A layer's trajectories in several runs. */
 export interface CourseOfRuns {
-  /** Standard error of the mean by row; NaN where fewer than two runs have a value. */
+  /** Standard error of the mean by row; NaN if fewer than two runs have a value. */
   readonly xError: readonly number[]
   readonly yError: readonly number[]
   /** The values of each run, [runs][N]. */
@@ -42,40 +42,40 @@ export interface CourseOfRuns {
   readonly y: readonly (readonly number[])[]
 }
 
-/** Trajectories of the chosen layers by one evaluator, checked: N >= 1, each value finite or NaN. */
+/** Trajectories of the selected layers for one evaluator, checked: N >= 1, each value finite or NaN. */
 export interface Trajectories {
   /** The evaluator with its settings. */
   readonly evaluator: string
-  /** Its place among the recorded ones. */
+  /** Its index among the recorded ones. */
   readonly evaluatorIndex: number
-  /** Unit of the values, 'none' for numbers without one; null where it is not known. */
+  /** Unit of the values, 'none' for numbers without one; null if it is not known. */
   readonly unit: string | null
-  /** Samples that each value was estimated from; null where it is not known. */
+  /** Samples of each value; null if it is not known. */
   readonly samples: number | null
-  /** Bounds of the two measures in their unit, where they are information and the bounds are known. */
+  /** Bounds of the two measures in their unit, for measures of information with known bounds. */
   readonly limits: Limits
   readonly xTitle: string
   readonly yTitle: string
-  /** What `numbers` count. */
+  /** Kind of `numbers`. */
   readonly rows: RowKind
-  /** Number of each of the N rows, rising: of the epoch, or counted from 1. */
+  /** Number of each of the N rows, ascending: of the epoch, or counted from 1. */
   readonly numbers: readonly number[]
-  /** Names of the runs whose means are shown; empty for a single run. */
+  /** Names of the averaged runs; empty for a single run. */
   readonly runs: readonly string[]
-  /** How many layers were recorded, chosen or not. */
+  /** Number of recorded layers, selected or not. */
   readonly recorded: number
   readonly layers: readonly Trajectory[]
 }
 
 /**
- * Takes the wanted part out of recorded dynamics.
+ * Selects a part of recorded dynamics.
  *
  * @param caller name of the public function, for error messages
- * @throws ShapeError where `values` is not [N, E, L, 2] for the names given
- * @throws DataError where no epoch was recorded, two layers have one name, or epochs do not rise
- * @throws UnknownNameError for a layer or evaluator that is not there
- * @throws NumericalError where a value to be shown is infinite
- * @throws ArgumentError for a unit that is not that of the values
+ * @throws ShapeError if `values` is not [N, E, L, 2] for the given names
+ * @throws DataError if no epoch was recorded, two layers have one name, or epochs are not ascending
+ * @throws UnknownNameError for an unknown layer or evaluator
+ * @throws NumericalError if a selected value is infinite
+ * @throws ArgumentError for a unit other than the unit of the values
  */
 export function selectDynamics(
   source: DynamicsSource,
@@ -109,7 +109,7 @@ export function selectDynamics(
       const what = `${side === 0 ? names.xTitle : names.yTitle} of layer ${layers[place]} in ${rows} ${numbers[n]}`
       throw new NumericalError(
         `${caller}: ${what} is ${value}, expected a finite number, or NaN for none; ` +
-          'find what made it, or leave the layer out with the "layer" option',
+          'find its cause, or leave the layer out with the "layer" option',
       )
     })
   const samples = measured.samples?.[e] ?? null
@@ -133,8 +133,8 @@ export function selectDynamics(
 }
 
 /**
- * Trajectories of the rows that an evaluator gave a value in: between those it was due in, a line goes on. A gap within a row stays one.
- * Where there is no value at all, all rows stay.
+ * Trajectories of the rows in which an evaluator has values: a line connects the epochs in which it was due. A missing value within a row
+ * stays a gap. If there is no value at all, all rows stay.
  */
 export function measuredRows(trajectories: Trajectories): Trajectories {
   const { numbers, layers } = trajectories

@@ -20,7 +20,7 @@ import { markedPoints } from './thinning.js'
 
 /** Options of {@link epochsPlot}: `xScale` and `xDomain` are those of the compression measure, `yScale` and `yDomain` those of the generalization. */
 export interface EpochsPlotOptions extends InformationPlaneOptions {
-  /** How the epochs spread: evenly (`linear`, default) or as log(1 + epoch) (`log`). */
+  /** Scale of the epochs: `linear` (default) or log(1 + epoch) (`log`). */
   epochScale?: EpochScaleKind
 }
 
@@ -35,13 +35,13 @@ interface Panel {
 }
 
 /**
- * Both measures against the epoch in two panels: "epochs vs compression measure" for measure(H, X) and
- * "epochs vs generalization measure" for measure(H, Y). Color, dash and marker tell the layers apart; layers that lie over each other are named under the
- * title. Of several runs the line is the mean and the band one standard error to each side: see `band`.
+ * Both measures against the epoch in two panels: "epochs vs compression measure" for measure(H, X) and "epochs vs generalization measure"
+ * for measure(H, Y). Color, dash and marker identify the layers; layers that overlap are named under the title. For several runs the line
+ * is the mean and the band one standard error on each side: see `band`.
  *
- * @param source a model that tracked its dynamics, `{ values, layers, evaluators, .. }`, several of them, or a `RunSet`
- * @param options `width` and `height` are those of a panel; default 330 x 270 pixels. A line breaks where a measure has no value
- * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics} says
+ * @param source a model with tracked dynamics, `{ values, layers, evaluators, .. }`, several of them, or a `RunSet`
+ * @param options `width` and `height` are those of a panel; default 330 x 270 pixels. A line breaks at missing values
+ * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics}
  * @throws ArgumentError for an option outside its range
  */
 export function epochsPlot(source: CoursesSource, options: EpochsPlotOptions = {}): Chart {
@@ -93,7 +93,7 @@ function keyOf({ layers, recorded }: Trajectories): KeyEntry[] {
   return layers.map(({ layer, place }) => ({ name: layer, ...styleOf(place, recorded) }))
 }
 
-/** The courses of one measure in pixels. */
+/** The trajectories of one measure in pixels. */
 function drawnCourses(
   { layers, numbers }: Trajectories,
   { side, scale }: Panel,
@@ -114,7 +114,7 @@ function drawnCourses(
   }))
 }
 
-/** Pixels within which lines are seen as one. */
+/** Distance in pixels within which two lines look like one. */
 const oneLine = 2
 
 function overText(title: string, courses: readonly Drawn[]): string {
@@ -123,13 +123,13 @@ function overText(title: string, courses: readonly Drawn[]): string {
   return text === '' ? '' : `${title}: ${text}`
 }
 
-/** Pixels along a line from marker to marker. */
+/** Distance along a line between markers, in pixels. */
 const markerGap = 70
 
-/** A line beneath others is at most this many steps wider. */
+/** Maximum number of width steps of a line beneath others. */
 const mostBeneath = 3
 
-/** How many layers lie over each one all along. */
+/** Number of layers drawn over each layer along its whole line. */
 function beneathOf(courses: readonly Drawn[]): Map<string, number> {
   const stacks = stacksOf(courses, oneLine).filter(({ throughout }) => throughout)
   return new Map(
@@ -140,8 +140,8 @@ function beneathOf(courses: readonly Drawn[]): Map<string, number> {
 }
 
 /**
- * A row for each layer and epoch; a marker stands where `xMarked` or `yMarked` is true, at other places for each layer; `xBeneath` and `yBeneath` are
- * how many layers lie over this one.
+ * A row for each layer and epoch. A marker is drawn if `xMarked` or `yMarked` is true, at different epochs for each layer; `xBeneath` and
+ * `yBeneath` are the numbers of layers drawn over this one.
  */
 function rowsOf(
   { layers, numbers, runs }: Trajectories,
@@ -209,7 +209,7 @@ function positionOf({ side, title, scale }: Panel, { trajectories, across }: Pan
   }
 }
 
-/** One standard error to each side of the mean. */
+/** One standard error on each side of the mean. */
 function bandOf(panel: Panel, context: PanelContext): JsonObject {
   const { side } = panel
   const position = positionOf(panel, context)
@@ -259,7 +259,7 @@ function courseLayers(panel: Panel, context: PanelContext): JsonObject[] {
       ...position,
       color,
       strokeDash: dash,
-      // Of lines on one way those beneath are wider, so that a rim of each is seen.
+      // Overlapping lines: the lower ones are wider, so that a rim of each is visible.
       strokeWidth: {
         field: 'beneath',
         type: 'quantitative',
@@ -287,7 +287,7 @@ function courseLayers(panel: Panel, context: PanelContext): JsonObject[] {
     { size: trajectories.layers.length > 12 ? 30 : 46, stroke: 'white', strokeWidth: 0.6 },
     opacityOf(1),
   )
-  // Markers that are not seen answer to the pointer all the same.
+  // Invisible markers have tooltips too.
   const all = points(`isValid(datum.${side})`, { size: 60 }, { value: 0 })
   return trajectories.numbers.length > 1 ? [line, all, markers] : [markers]
 }

@@ -4,20 +4,20 @@ import { InternalError } from '../core/errors.js'
 import { packageRoot } from '../core/package-root.js'
 
 /**
- * The typeface of every chart. Inter (SIL Open Font License) ships with the package, so a chart has the same
- * sans-serif text on every machine; where an SVG is opened without it, the names after it stand in.
+ * The font of every chart. Inter (SIL Open Font License) ships with the package, so a chart has the same sans-serif text on every machine;
+ * without it an SVG falls back to the names after it.
  */
 export const fontFamily = 'Inter, Helvetica Neue, Helvetica, Arial, sans-serif'
 
-/** Files of the shipped typeface; its license lies beside them. */
+/** Files of the shipped font, with its license beside them. */
 export const fontFiles: readonly string[] = [
   join(packageRoot, 'assets', 'fonts', 'Inter-Regular.ttf'),
   join(packageRoot, 'assets', 'fonts', 'Inter-SemiBold.ttf'),
 ]
 
-/** Widths of the letters of one TrueType file, in units of the font size. */
+/** Widths of the glyphs of one TrueType file, in units of the font size. */
 interface Face {
-  /** Width of a code point, or undefined where the face has no letter for it. */
+  /** Width of a code point, or undefined if the font has no glyph for it. */
   advance(codePoint: number): number | undefined
 }
 
@@ -35,10 +35,10 @@ function faceOf(weight: unknown): Face {
 }
 
 /**
- * Width of one line of text in the shipped typeface, in pixels.
+ * Width of one line of text in the shipped font, in pixels.
  *
  * @param size font size in pixels
- * @param weight CSS weight; 600 and more measures the semi-bold face
+ * @param weight CSS weight; 600 and more uses the semi-bold font
  */
 export function textWidth(text: string, size: number, weight: unknown = 'normal'): number {
   const face = faceOf(weight)
@@ -47,7 +47,7 @@ export function textWidth(text: string, size: number, weight: unknown = 'normal'
   return width * size
 }
 
-/** Whether the shipped typeface has every letter of `text`; white space always counts as had. */
+/** Whether the shipped font has a glyph for every character of `text`; white space needs none. */
 export function hasLettersOf(text: string): boolean {
   const face = faceOf('normal')
   for (const letter of text) {
@@ -83,13 +83,13 @@ function readFace(file: string): Face {
     advance(codePoint) {
       const glyph = glyphOf(codePoint)
       if (glyph === 0) return undefined
-      // Glyphs past the last width share it.
+      // Glyphs beyond the last width share it.
       return view.getUint16(hmtx + 4 * Math.min(glyph, widths - 1)) / unitsPerEm
     },
   }
 }
 
-/** The map from code points to glyph numbers; 0 means there is none. */
+/** The map from code points to glyph indices; 0 means no glyph. */
 function readCharacterMap(view: DataView, cmap: number): (codePoint: number) => number {
   for (let i = 0; i < view.getUint16(cmap + 2); i++) {
     const subtable = cmap + view.getUint32(cmap + 8 + 8 * i)

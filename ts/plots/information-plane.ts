@@ -16,15 +16,17 @@ import { frame, ownMarkers, titled } from './theme.js'
 
 /** Options of {@link informationPlane}. */
 export interface InformationPlaneOptions extends DynamicsSelection, ChartOptions {
-  /** How the compression axis spreads; default `linear`. `log` needs positive values, `symlog` is linear about zero. */
+  /** Scale of the compression axis; default `linear`. `log` needs positive values, `symlog` is linear near zero. */
   xScale?: ScaleKind
-  /** How the generalization axis spreads; as `xScale`. */
+  /** Scale of the generalization axis; as `xScale`. */
   yScale?: ScaleKind
-  /** Ends of the compression axis, such as `[0, 12]`, to compare pictures; default from the values. What lies beyond is cut off. */
+  /** Range of the compression axis, such as `[0, 12]`, to compare plots; default from the values. Values beyond it are clipped. */
   xDomain?: readonly [number, number]
-  /** Ends of the generalization axis. */
+  /** Range of the generalization axis. */
   yDomain?: readonly [number, number]
-  /** Of several runs: bars of one standard error of the mean (`se`, default), each run as a thin line (`runs`), or the mean alone (`none`). */
+  /**
+   * For several runs: bars of one standard error of the mean (`se`, default), each run as a thin line (`runs`), or only the mean (`none`).
+   */
   band?: Band
 }
 
@@ -39,30 +41,29 @@ export const planeChecks: Checks<InformationPlaneOptions> = {
   band: bandOf,
 }
 
-/** Lines of names in the margin from which on the picture grows with them. */
+/** Number of names in the margin from which the plot grows with them. */
 const linesInHeight = 30
 
 /**
- * The information plane: each layer's course through training, with what it keeps of the input, measure(H, X), across and what it knows of the
- * label, measure(H, Y), up. Color is the epoch, dark to light by log(1 + epoch); the marker's shape is the layer. The first epoch is hollow, the
- * last ringed and named, in the margin where names are many. A single epoch is drawn as one point a layer.
+ * The information plane: each layer's trajectory during training, with its measure against the input, measure(H, X), on the x axis and
+ * against the label, measure(H, Y), on the y axis. Color is the epoch, dark to light by log(1 + epoch); the marker's shape is the layer.
+ * The first epoch is hollow; the last has a ring and a name, in the margin if there are many names. A single epoch is one point per layer.
  *
- * Axes have the unit in which the evaluator measured. Its settings, the number of samples, and layers that lie over each other stand under the title.
- * Broken lines are the bounds of information, ln n and H(Y), where they are known and near the values. Where a measure has no value there is no point.
+ * Axes have the unit of the evaluator. Under the title are its settings, the number of samples, and layers that overlap. Dashed lines are
+ * the bounds of information, ln n and H(Y), if they are known and near the values. Missing values have no point.
  *
- * Several runs are drawn as their mean with standard errors, or each by itself: see `band`.
+ * Several runs are drawn as their mean with standard errors, or each run separately: see `band`.
  *
- * Plane of Tishby and Zaslavsky 2015 and Shwartz-Ziv and Tishby 2017, with any estimator in the place of mutual
- * information.
+ * The plane of Tishby and Zaslavsky 2015 and Shwartz-Ziv and Tishby 2017, with any estimator instead of mutual information.
  *
  * ```ts
  * await informationPlane(model).save('plane.png')
  * informationPlane([seed1, seed2, seed3], { band: 'runs', layer: ['dense_1', 'dense_2'], title: null })
  * ```
  *
- * @param source a model that tracked its dynamics, `{ values, layers, evaluators, units, epochs, .. }`, several of them, or a `RunSet`
- * @param options default size 520 x 400 pixels, higher where more than 30 layers are named in the margin
- * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics} says
+ * @param source a model with tracked dynamics, `{ values, layers, evaluators, units, epochs, .. }`, several of them, or a `RunSet`
+ * @param options default size 520 x 400 pixels, taller if more than 30 layers are named in the margin
+ * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics}
  * @throws ArgumentError for an option outside its range
  */
 export function informationPlane(source: CoursesSource, options: InformationPlaneOptions = {}): Chart {
@@ -79,7 +80,7 @@ export function informationPlane(source: CoursesSource, options: InformationPlan
     size,
     xTitle: trajectories.xTitle,
     yTitle: trajectories.yTitle,
-    // Names stand at their layers; where there is room the legend repeats them for the other points.
+    // Names are beside their layers; if there is room, the legend repeats them for the other points.
     layerLegend: trajectories.recorded <= ownMarkers && trajectories.layers.length > 1 && size.width >= 320,
     band,
     clip: given.xDomain !== undefined || given.yDomain !== undefined,

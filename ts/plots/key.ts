@@ -1,10 +1,10 @@
-/** The key of a chart whose lines are layers: color, dash and marker of each with its name, in the order of the layers. */
+/** The legend of a chart whose lines are layers: color, dash and marker of each with its name, in the order of the layers. */
 import { textWidth } from './font.js'
 import { opacityOf } from './live.js'
 import type { JsonObject } from './spec.js'
 import { ink, type LayerStyle } from './theme.js'
 
-/** One line of a key. */
+/** One line of a legend. */
 export interface KeyEntry extends LayerStyle {
   readonly name: string
 }
@@ -14,9 +14,9 @@ const sample = 30
 const fontSize = 11
 
 /**
- * The key as a Vega-Lite view, to stand beside others.
+ * The legend as a Vega-Lite view, to be placed beside others.
  *
- * @param height pixels that its columns may fill
+ * @param height of its columns in pixels
  */
 export function keyView(entries: readonly KeyEntry[], height: number, field: string): JsonObject {
   const perColumn = Math.max(1, Math.floor(height / rowHeight))

@@ -1,4 +1,4 @@
-/** The names of layers at the ends of their courses in a plane. */
+/** Names of layers at the ends of their trajectories in a plane. */
 import { layersText, limitText } from '../dynamics/naming.js'
 import { textWidth } from './font.js'
 import { type Point, placeLabels } from './labels.js'
@@ -11,36 +11,36 @@ import { markerArea, type Plane, pathOf, positionEncoding } from './plane.js'
 import type { JsonObject } from './spec.js'
 import { faint, ink } from './theme.js'
 
-/** Names with what joins them to their points. */
+/** Names with leader lines to their points. */
 export interface PlaneNames {
-  /** Lines, to lie beneath the markers. */
+  /** Leader lines, drawn beneath the markers. */
   readonly leaders: JsonObject[]
   readonly texts: JsonObject[]
-  /** Pixels at the right of the plotting area that names and the name of a bound take. */
+  /** Width in pixels, right of the plotting area, of the names and of the name of a bound. */
   readonly margin: number
-  /** Pixels from the right end of the plotting area to the name of the upright axis' bound: names in the margin stand level with it. */
+  /** Distance in pixels from the right end of the plotting area to the name of the y axis' bound: names in the margin avoid its height. */
   readonly limitAway: number
-  /** Layers by where they end. */
+  /** Layers grouped by their last points. */
   readonly stacks: readonly Stack[]
-  /** What is said of layers that lie over each other. */
+  /** Text about layers that overlap. */
   readonly stacksText: string
 }
 
 const labelSize = 12
 const marginSize = 11
-/** More names than this do not stand well among the data. */
+/** Maximum number of names inside the plotting area. */
 const mostInside = 10
-/** From the plotting area to the names in the margin. */
+/** Distance in pixels from the plotting area to the names in the margin. */
 const marginGap = 24
 
-/** A name for a place. */
+/** A name with its position. */
 interface Name {
   readonly text: string
   readonly anchor: Point
   readonly layers: readonly Drawn[]
 }
 
-/** Places the names of all layers: each beside its last point, or in the margin. Layers that end on one spot share a name. */
+/** Places the names of all layers: each beside its last point, or in the margin. Layers that end at one point share a name. */
 export function labelPlane(plane: Plane, limits: Limits): PlaneNames {
   const { trajectories, size } = plane
   const limit = limits.y
@@ -56,7 +56,7 @@ export function labelPlane(plane: Plane, limits: Limits): PlaneNames {
     name.anchor.x >= 0 && name.anchor.x <= size.width && name.anchor.y >= 0 && name.anchor.y <= size.height
   const obstacles = [
     ...drawn.map(({ path }) => path.filter((point) => point !== undefined)),
-    // A name across the line of a bound reads worse than one across a course: the line counts twice.
+    // A name across the line of a bound is worse than one across a trajectory: the line counts twice.
     ...linesOf(plane, limits),
     ...linesOf(plane, limits),
     ...runEndsOf(plane),
@@ -90,7 +90,7 @@ export function labelPlane(plane: Plane, limits: Limits): PlaneNames {
   }
 }
 
-/** Where the single runs end, where they are drawn. */
+/** Last points of the single runs, if they are drawn. */
 function runEndsOf(plane: Plane): Point[][] {
   if (plane.band !== 'runs') return []
   return plane.trajectories.layers.flatMap(({ runs }) =>
@@ -137,7 +137,7 @@ interface Inside extends Name {
   readonly leader?: Point
 }
 
-/** Those names that stand well beside their points, and those that do not. */
+/** Splits the names into those that fit beside their points, and the others. */
 function divide(
   names: readonly Name[],
   { size }: Plane,
@@ -152,7 +152,7 @@ function divide(
     )
   const good = [...names]
   const outside: Name[] = []
-  // Each that leaves makes room for others.
+  // Each name that moves to the margin makes room for others.
   for (;;) {
     const places = place(good)
     const worst = places.findIndex(({ isCrowded }) => isCrowded)
@@ -180,7 +180,7 @@ function marginOf(names: readonly Name[], height: number, taken: number | undefi
   return placeInMargin(names, height, Math.min(15, Math.max(12.5, fitting)), taken)
 }
 
-/** Whether the picture is as it was labeled: at the last epoch, with all layers. */
+/** Whether the plot shows the last epoch and all layers, for which the labels were placed. */
 function atRest({ trajectories }: Plane): string {
   return `shownEpoch >= ${trajectories.numbers.at(-1)} && shownLayers === null`
 }
@@ -229,7 +229,7 @@ function marginTexts(plane: Plane, margin: readonly InMargin[]): JsonObject[] {
   return textLayers(plane, { data: { values: rows }, transform: [{ filter: atRest(plane) }] }, mark).slice(1)
 }
 
-/** The names of all layers beside their last shown points, where a reader looks at an earlier epoch or at some layers. */
+/** The names of all layers beside their last shown points, for an earlier epoch or a selection of layers. */
 function movingTexts(plane: Plane): JsonObject[] {
   const isAtRight = `datum.x > ${plane.x.valueAt(0.8)}`
   const transform = [
@@ -242,7 +242,7 @@ function movingTexts(plane: Plane): JsonObject[] {
     plane,
     { transform },
     {
-      // At the right end there is room at the left.
+      // At the right end the label is placed to the left.
       align: { expr: `${isAtRight} ? 'right' : 'left'` },
       baseline: 'middle',
       dx: { expr: `${isAtRight} ? -9 : 9` },
@@ -251,7 +251,7 @@ function movingTexts(plane: Plane): JsonObject[] {
   )
 }
 
-/** A text and, beneath, the same in white, which keeps it legible where it has to cross a line. */
+/** A text and, beneath it, the same in white, which keeps it legible across a line. */
 function textLayers(plane: Plane, rows: JsonObject, mark: JsonObject): JsonObject[] {
   if ((rows.data as { values?: readonly unknown[] } | undefined)?.values?.length === 0) return []
   const text = (more: JsonObject): JsonObject => ({

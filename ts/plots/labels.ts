@@ -12,50 +12,50 @@ export interface Point {
   readonly y: number
 }
 
-/** A text that wants to stand near a point. */
+/** A text to be placed near a point. */
 export interface LabelRequest {
-  /** The point it names, in pixels from the top left. */
+  /** The labeled point, in pixels from the top left. */
   readonly anchor: Point
   /** Size of the text in pixels. */
   readonly width: number
   readonly height: number
 }
 
-/** What labels have to stay clear of. */
+/** Obstacles for labels. */
 export interface LabelScene {
   /** Size of the plotting area; labels stay inside. */
   readonly width: number
   readonly height: number
-  /** Courses of lines and markers, each a sequence of points. */
+  /** Lines and markers, each a sequence of points. */
   readonly paths: readonly (readonly Point[])[]
   /** Radius of the markers at the points. */
   readonly radius: number
 }
 
-/** Where a label stands. */
+/** The position of a label. */
 export interface PlacedLabel extends Box {
-  /** The point of the box nearest to the anchor, where they are so far apart that a line should join them. */
+  /** The point of the box nearest to the anchor, if a leader line is needed. */
   readonly leader?: Point
-  /** Whether it covers data or another label, or stands nearer to a point that it does not name. */
+  /** Whether it covers data or another label, or is nearer to a point of another name. */
   readonly isCrowded: boolean
 }
 
 const distances = [10, 17, 26, 38, 54, 74, 98, 128]
 const directions = 24
-/** A label nearer than this to its point needs no line to it. */
+/** Distance in pixels from which a label needs a leader line. */
 const leaderFrom = 15
-/** Room between a label and the border of the plotting area. */
+/** Distance between a label and the border of the plotting area. */
 const border = 3
-/** A label that costs more covers two lines, or a marker and a line. */
+/** Cost above which a label covers two lines, or a marker and a line. */
 const crowdedFrom = 70
-/** Rounds in which every label may move again once all have a place. */
+/** Rounds in which every label may move again. */
 const rounds = 3
 
 /**
- * Places every label near its point, clear of each other, of the data and of the border as far as there is room.
+ * Places every label near its point, clear of other labels, of the data and of the border as far as possible.
  *
- * Each label has fixed candidate places about its point, whose cost counts what they would cover; labels take the
- * cheapest in turn, then again knowing where the others went. The result depends on the input alone.
+ * Each label has fixed candidate positions around its point, whose cost counts what they would cover. Labels take the cheapest candidate in
+ * turn, then again with the positions of the others known. The result depends only on the arguments.
  */
 export function placeLabels(requests: readonly LabelRequest[], scene: LabelScene): PlacedLabel[] {
   const stretches = scene.paths.flatMap((path) => stretchesOf(thin(path, 200)))
@@ -93,10 +93,10 @@ function thin(path: readonly Point[], most: number): readonly Point[] {
   return path.filter((_, index) => index % every === 0 || index === path.length - 1)
 }
 
-/** Points of a path, and the lines from each to the next, within a box: what lies far from it is passed over as a whole. */
+/** Points of a path, and the lines between them, within a box: a distant stretch is skipped as a whole. */
 interface Stretch extends Box {
   readonly path: readonly Point[]
-  /** The first of its points, and the first behind them. */
+  /** Index of its first point, and of the first point after it. */
   readonly from: number
   readonly to: number
 }
@@ -112,14 +112,14 @@ function stretchesOf(path: readonly Point[]): Stretch[] {
   return stretches
 }
 
-/** The smallest box with all points. */
+/** The bounding box of points. */
 function around(points: readonly Point[]): Box {
   const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)]
   const [x, y] = [Math.min(...xs), Math.min(...ys)]
   return { x, y, width: Math.max(...xs) - x, height: Math.max(...ys) - y }
 }
 
-/** Whether two boxes have a point in common. */
+/** Whether two boxes overlap or touch. */
 const touch = (a: Box, b: Box): boolean =>
   a.x <= b.x + b.width && b.x <= a.x + a.width && a.y <= b.y + b.height && b.y <= a.y + a.height
 
@@ -131,7 +131,7 @@ function candidatesOf({ anchor, width, height }: LabelRequest): Box[] {
       const [cos, sin] = [Math.cos(angle), Math.sin(angle)]
       let along = distance + Math.min(width / 2 / Math.abs(cos || 1e-9), height / 2 / Math.abs(sin || 1e-9))
       let box: Box
-      // The box slides outwards along the ray until its nearest point, which may be a corner, is that far away.
+      // The box slides outward along the ray until its nearest point, which may be a corner, is at that distance.
       for (let step = 0; ; step++) {
         box = { x: anchor.x + cos * along - width / 2, y: anchor.y + sin * along - height / 2, width, height }
         const missing = distance - nearest(box, anchor).distance
@@ -144,12 +144,12 @@ function candidatesOf({ anchor, width, height }: LabelRequest): Box[] {
   return boxes
 }
 
-/** What a place costs by itself: distance, and what it covers or leaves. Readers look right of a point first, then above. */
+/** The cost of a candidate: distance, and what it covers or crosses. Readers look to the right of a point first, then above. */
 function costOf(box: Box, anchor: Point, scene: LabelScene, stretches: readonly Stretch[]): number {
   const near = nearest(box, anchor)
   const [toRight, down] = [near.x - anchor.x, near.y - anchor.y]
   const side = near.distance > 0 ? 3 * (1 - toRight / near.distance) + Math.max(0, down / near.distance) : 0
-  // Of places at the same distance, the one level with the point.
+  // Of candidates at the same distance, prefer the one level with the point.
   const level = 0.1 * Math.abs(box.y + box.height / 2 - anchor.y)
   let cost = 0.8 * near.distance + side + level
   const outside =
@@ -171,7 +171,7 @@ function costOf(box: Box, anchor: Point, scene: LabelScene, stretches: readonly 
       const next = stretch.path[index + 1]
       if (next === undefined) continue
       if (crosses(touching, point, next)) cost += 30
-      // A leader over lines is hard to follow; the last stretch of the path itself ends where the leader does.
+      // A leader across lines is hard to follow; the last segment of the path itself ends at the anchor.
       if (hasLeader && point !== anchor && next !== anchor && meet(near, anchor, point, next)) cost += 14
     }
   }
@@ -229,10 +229,10 @@ function meet(a: Point, b: Point, c: Point, d: Point): boolean {
   return side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0
 }
 
-/** Whether the line from `a` to `b` meets the box: the part of it within each pair of sides must not be empty. */
+/** Whether the line from `a` to `b` meets the box: the segments within each pair of sides must overlap. */
 function crosses(box: Box, a: Point, b: Point): boolean {
   const [right, bottom] = [box.x + box.width, box.y + box.height]
-  // Nearly all lines lie to one side of the box.
+  // Most lines lie to one side of the box.
   if (Math.max(a.x, b.x) < box.x || Math.min(a.x, b.x) > right) return false
   if (Math.max(a.y, b.y) < box.y || Math.min(a.y, b.y) > bottom) return false
   let [from, to] = [0, 1]

@@ -1,4 +1,4 @@
-/** Bounds of information as lines in a picture. */
+/** Bounds of information as lines in a plot. */
 import { limitName, limitText } from '../dynamics/naming.js'
 import type { Limit } from './limits.js'
 import type { AxisScale } from './scale.js'
@@ -6,12 +6,11 @@ import type { JsonObject } from './spec.js'
 import { faint } from './theme.js'
 
 /**
- * A bound as a broken line across the plotting area, with its name outside of it: above for one of the axis across, at the right for one of the
- * upright axis.
+ * A bound as a dashed line across the plotting area, with its name outside: above for the x axis, at the right for the y axis.
  *
- * @param isShort leaves its value to the subtitle
- * @param away pixels from the right end of the plotting area to its name
- * @param field of the axis, where it is another than the side
+ * @param isShort leaves the value to the subtitle
+ * @param away pixels from the right end of the plotting area to the name
+ * @param field of the axis, if it differs from the side
  */
 export function limitLayers(
   limit: Limit,

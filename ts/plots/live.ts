@@ -1,26 +1,26 @@
-/** What a reader of a picture on a screen may change: its names in specifications, shared with the page and the animation. */
+/** Interactive parameters of plots on a screen: their names in specifications, shared with the page and the animation. */
 import { type RowKind, readingHint } from '../dynamics/naming.js'
 import type { JsonObject } from './spec.js'
 
-/** Field of `usermeta` under which a specification says what may be changed. */
+/** Field of `usermeta` with the interactive parameters of a specification. */
 export const liveMeta = 'hyperglow'
 
-/** The parameter of the last epoch that is shown. */
+/** The parameter of the last shown epoch. */
 export const shownEpoch = 'shownEpoch'
 
-/** What of a picture may be changed while it is looked at. */
+/** Interactive parameters of a plot. */
 export interface LiveMeta {
-  /** What the epochs count: `epoch` or `row`. */
+  /** Kind of the rows: `epoch` or `row`. */
   readonly rows: string
-  /** Epochs that the slider stops at, rising; a picture with fewer than two has no slider. */
+  /** Epochs of the slider, ascending; a plot with fewer than two has no slider. */
   readonly epochs: readonly number[]
-  /** Layers to choose from. */
+  /** Selectable layers. */
   readonly layers: readonly string[]
 }
 
 /**
- * The parameters of a picture of layers by epoch, as members of its specification: the last epoch that is shown, the layers that are (null for
- * all), and the one that the reader points at (null for none). On paper they keep these values.
+ * The parameters of a plot of layers by epoch, as members of its specification: the last shown epoch, the shown layers (null for all), and
+ * the layer under the pointer (null for none). In files they keep their values.
  */
 export function liveMembers(meta: LiveMeta): JsonObject {
   return {
@@ -39,7 +39,7 @@ export const isShownLayer = '(shownLayers === null || indexof(shownLayers, datum
 /** The rows of shown layers up to the shown epoch, as a transform. */
 export const shownRows: JsonObject = { filter: `datum.epoch <= shownEpoch && ${isShownLayer}` }
 
-/** The opacity of a mark, less for layers that the reader does not point at. */
+/** The opacity of a mark, lower for layers that are not under the pointer. */
 export function opacityOf(value: number): JsonObject {
   return {
     condition: { test: 'emphasized === null || datum.layer === emphasized', value },
@@ -47,7 +47,7 @@ export function opacityOf(value: number): JsonObject {
   }
 }
 
-/** What of a specification may be changed; undefined where it does not say. */
+/** The interactive parameters of a specification; undefined if there are none. */
 export function liveMetaOf(spec: JsonObject): LiveMeta | undefined {
   const meta = (Object(spec.usermeta) as Record<string, unknown>)[liveMeta]
   const { epochs, layers, rows } = Object(meta) as Partial<LiveMeta>
@@ -55,7 +55,7 @@ export function liveMetaOf(spec: JsonObject): LiveMeta | undefined {
   return isLive ? { epochs, layers, rows } : undefined
 }
 
-/** The same specification where the line under the title that names the last epoch names the shown one: for pictures that go through epochs. */
+/** The same specification with the shown epoch instead of the last epoch in the subtitle: for plots of epochs. */
 export function withLiveTitle(spec: JsonObject): JsonObject {
   const meta = liveMetaOf(spec)
   const title = Object(spec.title) as { subtitle?: unknown }

@@ -10,7 +10,7 @@ import type { ChartOptions, JsonObject } from './spec.js'
 import { frame, titled } from './theme.js'
 import { markedPoints } from './thinning.js'
 
-/** Mean losses of a training run, one value an epoch. */
+/** Mean losses of a training run, one value per epoch. */
 export interface LossHistory {
   readonly loss: readonly number[]
   /** Of the validation data; as long as `loss`. */
@@ -21,11 +21,11 @@ export interface LossHistory {
 
 /** Options of {@link lossPlot}. */
 export interface LossPlotOptions extends ChartOptions {
-  /** How the loss axis spreads; default `linear`. */
+  /** Scale of the loss axis; default `linear`. */
   yScale?: ScaleKind
-  /** Ends of the loss axis; default from the losses. */
+  /** Range of the loss axis; default from the losses. */
   yDomain?: readonly [number, number]
-  /** How the epochs spread: evenly (`linear`, default) or as log(1 + epoch) (`log`). */
+  /** Scale of the epochs: `linear` (default) or log(1 + epoch) (`log`). */
   epochScale?: EpochScaleKind
 }
 
@@ -42,12 +42,12 @@ const styles = {
 } as const
 
 /**
- * Loss against the number of the epoch: training in red, validation, where there is one, in blue and dashed.
+ * Loss against the number of the epoch: training in red, validation, if there is any, in blue and dashed.
  *
  * @param options default size 480 x 300 pixels, title "Epoch vs Loss"
- * @throws DataError where no epoch was trained
- * @throws ShapeError where the two losses differ in length
- * @throws NumericalError where a loss is not finite
+ * @throws DataError if no epoch was trained
+ * @throws ShapeError if the two losses differ in length
+ * @throws NumericalError if a loss is not finite
  */
 export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): Chart {
   const given = checkOptions('lossPlot', options, checks)
@@ -62,15 +62,15 @@ export function lossPlot(history: LossHistory, options: LossPlotOptions = {}): C
   })
 }
 
-/** One curve of a training run; NaN where there is no value. */
+/** One curve of a training run; NaN for no value. */
 export interface Curve {
   readonly curve: keyof typeof styles
   readonly values: readonly number[]
 }
 
-/** What {@link curvesPlot} is of. */
+/** Contents of {@link curvesPlot}. */
 export interface CurvesOptions extends LossPlotOptions {
-  /** Name of the values, at the upright axis. */
+  /** Name of the values, on the y axis. */
   readonly quantity: string
   readonly heading: string
   readonly caller: string
@@ -122,7 +122,7 @@ export function curvesPlot(
   })
 }
 
-/** Pixels along a curve from marker to marker. */
+/** Distance along a curve between markers, in pixels. */
 const markerGap = 44
 
 function curveLayers(
@@ -131,7 +131,7 @@ function curveLayers(
   { y, across, quantity }: { readonly y: AxisScale; readonly across: EpochAxis; readonly quantity: string },
 ): JsonObject[] {
   const { color, dash, shape } = stylesBy('curve', entries)
-  // A name may hold a dot, which would mean a field of a field.
+  // Vega would read a dot in a name as a nested field.
   const field = quantity.replaceAll('.', '\\.')
   const position: JsonObject = {
     x: {

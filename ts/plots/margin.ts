@@ -1,10 +1,10 @@
-/** Labels that leave the plotting area: a column at its right, in the order of their points, joined to them by lines. */
+/** Labels in the margin: a column right of the plotting area, in the order of their points, with leader lines to them. */
 import type { Point } from './labels.js'
 
 /** A text for the margin. */
 export interface MarginRequest {
   readonly text: string
-  /** The point that it names, in pixels from the top left of the plotting area. */
+  /** The labeled point, in pixels from the top left of the plotting area. */
   readonly anchor: Point
 }
 
@@ -17,10 +17,10 @@ export interface MarginLabel<R extends MarginRequest = MarginRequest> {
 }
 
 /**
- * Stands texts below each other, each as near as can be to the height of its point, at least `gap` pixels apart, from 0 to `height`. Where they
- * are more than have room, neighbors share a line.
+ * Places texts in a column, each as near as possible to the height of its point, at least `gap` pixels apart, from 0 to `height`. If there
+ * are more than fit, neighbors share a line.
  *
- * @param taken a line that is taken by something else, such as the label of a bound
+ * @param taken a line that something else occupies, such as the label of a bound
  */
 export function placeInMargin<R extends MarginRequest>(
   requests: readonly R[],
@@ -42,10 +42,12 @@ export function placeInMargin<R extends MarginRequest>(
   }))
 }
 
-/** Numbers nearest to the wanted ones (rising) that are `gap` apart and within 0 to `height`; `taken` stands among them and stays. */
+/**
+ * Numbers nearest to the wanted ones (ascending) that are `gap` apart and within 0 to `height`; `taken` is one of them and does not move.
+ */
 function apart(wanted: readonly number[], height: number, gap: number, taken: number | undefined): number[] {
   if (taken !== undefined) {
-    // Those above the taken line stay above it, as far as they fit there.
+    // Numbers above the taken line stay above it, as far as they fit.
     const above = Math.min(wanted.filter((y) => y <= taken).length, Math.max(0, Math.floor(taken / gap)))
     const below = wanted.length - above
     const fitting = Math.max(above, wanted.length - Math.max(0, Math.floor((height - taken) / gap)))
@@ -58,7 +60,7 @@ function apart(wanted: readonly number[], height: number, gap: number, taken: nu
   return within(wanted, 0, height, gap)
 }
 
-/** The same between two ends: blocks of neighbors that touch move together, to the mean of where they want to be. */
+/** The same between two ends: blocks of touching neighbors move together, to the mean of their wanted positions. */
 function within(wanted: readonly number[], low: number, high: number, gap: number): number[] {
   const blocks: { sum: number; count: number }[] = []
   const topOf = ({ sum, count }: { sum: number; count: number }) => {

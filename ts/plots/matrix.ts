@@ -11,17 +11,17 @@ import { frame, ink, lines, titled } from './theme.js'
 export interface MatrixOptions extends ChartOptions {
   /** Names of the rows, from the top. Default: their numbers from 1. */
   rows?: readonly string[]
-  /** Names of the columns. Default: those of the rows where there are as many, else their numbers from 1. */
+  /** Names of the columns. Default: those of the rows if the numbers are equal, otherwise numbers from 1. */
   columns?: readonly string[]
-  /** What a value is, such as `CKA`; it stands at the color bar. Default `value`. */
+  /** Name of the values, such as `CKA`, at the color bar. Default `value`. */
   measure?: string
   /** Unit of the values; 'none' for numbers without one (default). */
   unit?: string
-  /** What stands under the title: settings, samples. */
+  /** Text under the title: settings, samples. */
   subtitle?: string
-  /** Values at the ends of the color bar; default the smallest and the largest, and as far below zero as above where values have both signs. */
+  /** Range of the color bar; default from the smallest to the largest value, symmetric about zero for values of both signs. */
   domain?: readonly [number, number]
-  /** Whether each cell shows its number; default up to 14 columns. */
+  /** Whether each cell shows its value; default up to 14 columns. */
   numbers?: boolean
   /** Titles of the two sides. */
   rowTitle?: string | null
@@ -44,21 +44,21 @@ const checks: Checks<MatrixOptions> = {
 const { unit: _, ...ofSimilarities } = checks
 const ckaChecks: Checks<CkaHeatmapOptions> = { ...ofSimilarities, samples: whole(1) }
 
-/** Columns up to which each cell shows its number. */
+/** Number of columns up to which cells show their values. */
 const numbersUpTo = 14
 const cellFont = 10
 
 /**
- * A matrix of numbers as colored cells, rows from the top: layers against layers, settings against data sets. NaN and null are gray cells without a value.
- * Values of both signs have colors about zero.
+ * A matrix of numbers as colored cells, rows from the top: layers against layers, settings against data sets. NaN and null are gray cells
+ * without a value. Values of both signs have a diverging color scale.
  *
  * ```ts
  * matrix(await layerSimilarity('svcca', layers), { rows: names, measure: 'SVCCA', title: null })
  * ```
  *
  * @param values `[rows][columns]`
- * @param options `width` and `height` are those of all cells; default 34 pixels a cell, less where they are many
- * @throws ShapeError for rows of different lengths and for names that are not as many; NumericalError for an infinite value
+ * @param options `width` and `height` are those of all cells; default 34 pixels per cell, fewer for many cells
+ * @throws ShapeError for rows of different lengths and for a wrong number of names; NumericalError for an infinite value
  */
 export function matrix(values: readonly (readonly (number | null)[])[], options: MatrixOptions = {}): Chart {
   return matrixOf('matrix', values, options, 'Matrix')
@@ -66,15 +66,16 @@ export function matrix(values: readonly (readonly (number | null)[])[], options:
 
 /** Options of {@link ckaHeatmap}. */
 export interface CkaHeatmapOptions extends Omit<MatrixOptions, 'unit' | 'measure'> {
-  /** Samples that the similarities were estimated from. */
+  /** Number of samples of the similarities. */
   samples?: number
   /** Name of the similarity; default `CKA`. */
   measure?: string
 }
 
 /**
- * Layers against layers by a similarity from 0 to 1, such as CKA (Kornblith, Norouzi, Lee and Hinton 2019): what `layerSimilarity` gave, or
- * an object with it. The color bar goes from 0 to 1, or from the smallest value where one is below 0, as of unbiased estimates.
+ * Layers against layers by a similarity from 0 to 1, such as CKA (Kornblith, Norouzi, Lee and Hinton 2019): the result of
+ * `layerSimilarity`, or an object with it. The color bar is from 0 to 1, or from the smallest value if one is negative, as for unbiased
+ * estimates.
  *
  * ```ts
  * ckaHeatmap(await layerSimilarity(new CKA(), [h1, h2, h3]), { rows: ['dense_1', 'dense_2', 'dense_3'], samples: 1000 })
@@ -125,7 +126,7 @@ export interface SimilarityTable {
   readonly samples?: number
 }
 
-/** What {@link ckaHeatmap} takes. */
+/** The argument of {@link ckaHeatmap}. */
 export type SimilarityResult = SimilarityValues | SimilarityTable
 
 function matrixOf(caller: string, values: SimilarityValues, options: MatrixOptions, heading: string): Chart {
@@ -199,7 +200,7 @@ function checkValues(caller: string, values: SimilarityValues): number {
   values.forEach((row, r) => {
     if (!isList(row) || row.length !== first.length) {
       throw new ShapeError(
-        `${caller}: row ${r} is ${describe(row)}, expected ${first.length} numbers as row 0 has`,
+        `${caller}: row ${r} is ${describe(row)}, expected ${first.length} numbers, like row 0`,
       )
     }
     row.forEach((value, c) => {
@@ -235,7 +236,7 @@ function positionOf(
   { rowTitle = null, columnTitle = null }: MatrixOptions,
 ): JsonObject {
   const font = 11
-  // Names that do not fit side by side stand upright; of those that do not fit either, some are left out.
+  // Names that do not fit horizontally are rotated; if they still do not fit, some are left out.
   const across = width / columns.length
   const isUpright = columns.some((name) => textWidth(name, font) + 6 > across)
   const shown = (names: readonly string[], room: number) => {
@@ -276,7 +277,7 @@ interface Colors {
   readonly isDiverging: boolean
 }
 
-/** Ends of the color bar: about zero where values have both signs and the caller does not say. */
+/** Range of the color bar: symmetric about zero for values of both signs, unless the caller sets it. */
 function colorsOf(values: SimilarityValues, domain: readonly [number, number] | undefined): Colors {
   if (domain !== undefined) return { domain, isDiverging: false }
   const numbers = values.flat().filter((value): value is number => Number.isFinite(value))
@@ -317,7 +318,7 @@ function colorOf(
   }
 }
 
-/** The number in each cell, dark on light cells and white on dark ones. */
+/** The value in each cell, dark on light cells and white on dark ones. */
 function numbersOf(
   values: SimilarityValues,
   domain: readonly [number, number] | undefined,
@@ -337,7 +338,7 @@ function numbersOf(
   }
 }
 
-/** One format for all cells: two decimals for values about one, else two digits. */
+/** One format for all cells: two decimals for values near one, otherwise two digits. */
 function formatOf(values: SimilarityValues): string {
   const largest = values.flat().reduce((a: number, b) => Math.max(a, Math.abs(Number(b ?? 0)) || 0), 0)
   return largest >= 0.1 && largest < 100 ? '.2f' : '.2~g'

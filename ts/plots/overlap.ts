@@ -1,31 +1,31 @@
-/** Layers that lie over each other in a picture. */
+/** Layers that overlap in a plot. */
 import { layersText } from '../dynamics/naming.js'
 import type { Point } from './labels.js'
 
-/** A layer with its course in pixels; a point that is not there is undefined. */
+/** A layer with its trajectory in pixels; a missing point is undefined. */
 export interface Drawn {
   readonly layer: string
   readonly place: number
   readonly path: readonly (Point | undefined)[]
 }
 
-/** Layers of which a reader sees one. */
+/** Layers of which only one is visible. */
 export interface Stack<D extends Drawn = Drawn> {
   readonly layers: readonly D[]
-  /** Whether they lie over each other all the way, and not at the end alone. */
+  /** Whether they overlap along the whole trajectory, not only at the end. */
   readonly throughout: boolean
 }
 
 const far = ({ x, y }: Point, to: Point) => Math.hypot(x - to.x, y - to.y)
 
-/** The last point of a course that is there. */
+/** The last point of a trajectory with values. */
 export function endOf({ path }: Drawn): Point | undefined {
   return path.findLast((point) => point !== undefined)
 }
 
 /**
- * Layers in stacks by where they end: the ends of a stack are all within `radius` pixels of each other. A layer by itself is a stack of one; one
- * without a point is in none.
+ * Layers grouped by their last points: the ends of a stack are all within `radius` pixels of each other. A single layer is a stack of one;
+ * a layer without a point is in none.
  */
 export function stacksOf<D extends Drawn>(layers: readonly D[], radius: number): Stack<D>[] {
   const stacks: D[][] = []
@@ -50,7 +50,7 @@ function isSame(a: Drawn, b: Drawn, radius: number): boolean {
   })
 }
 
-/** What a picture says of stacks of two and more; empty where there is none. `end` names the end: `at epoch 300`. */
+/** Text about stacks of two or more; empty if there are none. `end` names the end: `at epoch 300`. */
 export function stacksText(stacks: readonly Stack[], end: string): string {
   const told = (throughout: boolean) =>
     stacks

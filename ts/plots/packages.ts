@@ -1,10 +1,10 @@
 /**
- * The drawing packages. They are large and optional: they are loaded when the first chart is drawn, and described by the few members used, so that the
- * library's own types do not need them.
+ * The drawing packages. They are large and optional, so they are loaded when the first chart is drawn. Their types are declared here as far as
+ * they are used, so that the library's types do not depend on them.
  */
 import { StateError } from '../core/errors.js'
 
-/** A view of Vega, as far as it is used. */
+/** A Vega view, as far as it is used. */
 export interface VegaView {
   toSVG(): Promise<string>
   toCanvas(scale: number, options: { externalContext: unknown }): Promise<unknown>
@@ -13,13 +13,13 @@ export interface VegaView {
   finalize(): void
 }
 
-/** Loads a package by name; exchangeable so that a missing one can be tested. */
+/** Loads a package by name; replaceable, so that a missing package can be tested. */
 export type Importer = (name: string) => Promise<unknown>
 
-/** The import of the language. */
+/** The import expression of JavaScript. */
 export const importPackage: Importer = (name) => import(name)
 
-/** @throws StateError where the package is not installed */
+/** @throws StateError if the package is not installed */
 export async function loadPackage<T>(name: string, purpose: string, importer: Importer): Promise<T> {
   try {
     return (await importer(name)) as T

@@ -1,4 +1,4 @@
-/** Pages that open without a network: pictures that answer to the pointer, and what stands about them. */
+/** Pages that open without a network: interactive plots with text. */
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,24 +11,24 @@ export type PagePart =
   | {
       readonly kind: 'figure'
       readonly spec: VegaLiteSpec
-      /** The same, drawn: it is shown until the page is alive, and where scripts are off. */
+      /** The drawn chart: shown until the script has started, and without scripts. */
       readonly svg: string
       readonly caption?: string
     }
   | { readonly kind: 'html'; readonly html: string }
 
-/** Text as it stands in HTML. */
+/** Text escaped for HTML. */
 export function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`)
 }
 
-/** A file that vega or vega-lite ships for browsers, which lies beside the one that programs import. */
+/** A browser file of vega or vega-lite, beside the file that programs import. */
 async function browserFile(name: 'vega' | 'vega-lite'): Promise<string> {
   try {
     return await readFile(join(dirname(fileURLToPath(import.meta.resolve(name))), `${name}.min.js`), 'utf8')
   } catch (cause) {
     throw new StateError(
-      `a page with pictures needs the package ${name}, which cannot be read; install the drawing packages with "npm install vega@6 vega-lite@6"`,
+      `a page with plots needs the package ${name}, which cannot be read; install the drawing packages with "npm install vega@6 vega-lite@6"`,
       { cause },
     )
   }
@@ -36,14 +36,14 @@ async function browserFile(name: 'vega' | 'vega-lite'): Promise<string> {
 
 const ownFile = (name: string) => readFile(join(packageRoot, 'assets', 'page', name), 'utf8')
 
-/** Script as it may stand within an element of HTML. */
+/** Script escaped for an HTML element. */
 const within = (script: string) =>
   script.replace(/<\/(script)/gi, '<\\/$1').replace(/^\/\/# sourceMappingURL=.*$/gm, '')
 
 /**
- * One HTML page of these parts, without outside references. Each figure carries its Vega-Lite specification as JSON.
+ * One HTML page of parts, without outside references. Each figure contains its Vega-Lite specification as JSON.
  *
- * @throws StateError where vega or vega-lite is not installed
+ * @throws StateError if vega or vega-lite is not installed
  */
 export async function pageOf(title: string, parts: readonly PagePart[]): Promise<string> {
   const [vega, vegaLite, script, style] = await Promise.all([

@@ -13,9 +13,9 @@ import { frame, ink, titled } from './theme.js'
 
 /** Options of {@link informationPlanePanels}. */
 export interface InformationPlanePanelsOptions extends InformationPlaneOptions {
-  /** Panels side by side; default 3, or fewer where that leaves no gap. */
+  /** Panels per row; default 3, or fewer to avoid a gap. */
   columns?: number
-  /** Whether each panel has axes of its own (`independent`, default) or all have the same, to compare layers. */
+  /** Whether each panel has separate axes (`independent`, default) or all have the same, to compare layers. */
   axes?: 'independent' | 'shared'
 }
 
@@ -26,12 +26,12 @@ const checks: Checks<InformationPlanePanelsOptions> = {
 }
 
 /**
- * The information plane of each layer in a panel of its own: measure(H, X) across, measure(H, Y) up, color the epoch. All panels spread their axes
- * alike; see {@link informationPlane} for the rest.
+ * The information plane of each layer in a separate panel: measure(H, X) on the x axis, measure(H, Y) on the y axis, color the epoch. All
+ * panels have the same kind of scale; see {@link informationPlane} for the rest.
  *
- * @param source a model that tracked its dynamics, `{ values, layers, evaluators, .. }`, several of them, or a `RunSet`
+ * @param source a model with tracked dynamics, `{ values, layers, evaluators, .. }`, several of them, or a `RunSet`
  * @param options `width` and `height` are those of a panel; default 220 x 190 pixels
- * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics} says
+ * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics}
  * @throws ArgumentError for an option outside its range
  */
 export function informationPlanePanels(
@@ -54,7 +54,7 @@ export function informationPlanePanels(
       y,
       size,
       xTitle: trajectories.xTitle,
-      // The first panel of a row names the upright axis for all.
+      // The first panel of a row has the title of the y axis for all.
       yTitle: index % columns === 0 ? trajectories.yTitle : null,
       layerLegend: false,
       band,

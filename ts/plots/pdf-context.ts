@@ -1,8 +1,8 @@
-/** Drawing on a page of a PDF by the calls of a canvas, which Vega's renderer makes. */
+/** Drawing on a PDF page by the canvas calls of Vega's renderer. */
 import { ArgumentError } from '../core/errors.js'
 import { fontFiles, hasLettersOf } from './font.js'
 
-/** What is used of a document of pdfkit. */
+/** A pdfkit document, as far as it is used. */
 export interface PdfDocument {
   save(): this
   restore(): this
@@ -36,7 +36,7 @@ interface PdfGradient {
 /** [a, b, c, d, e, f]: x' = a x + c y + e, y' = b x + d y + f. */
 type Matrix = readonly [number, number, number, number, number, number]
 
-/** A part of a path, in pixels of the page. */
+/** A segment of a path, in pixels of the page. */
 type Segment = readonly ['move' | 'line' | 'curve' | 'close', ...number[]]
 
 interface Paint {
@@ -58,19 +58,19 @@ class LinearGradient {
   }
 }
 
-/** A quarter of a circle as a cubic curve: the distance of its inner points from its ends, in radii. */
+/** A quarter circle as a cubic curve: the distance of its inner points from its ends, in radii. */
 const quarter = (4 / 3) * Math.tan(Math.PI / 8)
 
 /**
- * A canvas context as far as Vega uses one. A canvas moves points when they are added to a path, a PDF when the path is painted, so paths are kept in pixels of
- * the page and only text is drawn under a matrix.
+ * A canvas context as far as Vega uses one. A canvas transforms points when they are added to a path, a PDF when the path is painted, so
+ * paths are kept in pixels of the page and only text is drawn under a matrix.
  */
 export class PdfContext {
   readonly #page: PdfDocument
   #matrix: Matrix = [1, 0, 0, 1, 0, 0]
   readonly #saved: Matrix[] = []
   #path: Segment[] = []
-  /** Where the last part of the path ended, before the matrix. */
+  /** End of the last segment of the path, before the matrix. */
   #at: readonly [number, number] = [0, 0]
   #dash: readonly number[] = []
 
@@ -220,7 +220,7 @@ export class PdfContext {
     this.beginPath()
   }
 
-  /** A page is empty as it is. */
+  /** A new page is empty. */
   clearRect(): void {}
 
   setLineDash(lengths: readonly number[]): void {
@@ -254,7 +254,7 @@ export class PdfContext {
     this.#write(text, x, y, { stroke: true, fill: false })
   }
 
-  /** Whether a point is on a path is asked by pointers alone, and a page has none. */
+  /** Only pointers need hit tests, and a page has none. */
   isPointInPath(): boolean {
     return false
   }
@@ -323,7 +323,7 @@ export class PdfContext {
   #write(text: string, x: number, y: number, how: Readonly<Record<string, unknown>>): void {
     if (!hasLettersOf(text)) {
       throw new ArgumentError(
-        `chart: the typeface of a PDF has not all letters of "${text}"; rename it, or save the chart as .svg or .png, which use the fonts of the machine`,
+        `chart: the font of a PDF does not have all characters of "${text}"; rename it, or save the chart as .svg or .png, which use the system's fonts`,
       )
     }
     this.#useFont()
@@ -336,7 +336,7 @@ export class PdfContext {
   }
 }
 
-/** The refusal of what a page cannot hold. */
+/** The error for content that a PDF cannot hold. */
 export function unable(what: string): ArgumentError {
   return new ArgumentError(`chart: a PDF cannot hold ${what} of the specification; save it as .svg or .png`)
 }
@@ -352,7 +352,7 @@ const names: Readonly<Record<string, string>> = {
   steelblue: '#4682b4',
 }
 
-/** A CSS color: #rgb, #rrggbb, #rrggbbaa, rgb(), rgba(), and the commonest names. */
+/** A CSS color: #rgb, #rrggbb, #rrggbbaa, rgb(), rgba(), and the most common names. */
 function paintOf(color: string): Paint {
   const text = names[color.toLowerCase()] ?? color.toLowerCase()
   if (text === 'transparent') return { color: [0, 0, 0], alpha: 0 }

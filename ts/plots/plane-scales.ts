@@ -1,4 +1,4 @@
-/** The axes of planes and courses: what they have to hold, and the bounds that are drawn. */
+/** The axes of planes and trajectories: their values and their bounds. */
 import { oneOf } from '../core/options.js'
 import { baseOfUnit } from '../estimators/unit.js'
 import { checkScale } from './check.js'
@@ -7,7 +7,7 @@ import { isNear, type Limit, type Limits } from './limits.js'
 import type { AxisScale, ScaleKind } from './scale.js'
 import { chooseScale } from './scale.js'
 
-/** How the spread of several runs is shown: the standard error of the mean, the runs themselves, or not. */
+/** Display of several runs: the standard error of the mean, the single runs, or neither. */
 export type Band = 'se' | 'runs' | 'none'
 
 /** Check of {@link Band}. */
@@ -19,17 +19,17 @@ export interface Size {
   readonly height: number
 }
 
-/** Axes as the caller wants them. */
+/** Axes as set by the caller. */
 export interface MeasureScales {
-  /** How the compression axis spreads, measure(H, X). */
+  /** Scale of the compression axis, measure(H, X). */
   xScale?: ScaleKind
-  /** How the generalization axis spreads, measure(H, Y). */
+  /** Scale of the generalization axis, measure(H, Y). */
   yScale?: ScaleKind
   xDomain?: readonly [number, number]
   yDomain?: readonly [number, number]
 }
 
-/** All values of one measure that a picture shows, those of runs and of error bars among them. */
+/** All shown values of one measure, those of runs and of error bars included. */
 function shownValues({ layers }: Trajectories, measure: 'x' | 'y', band: Band): number[] {
   return layers
     .flatMap((layer) => {
@@ -45,10 +45,10 @@ function shownValues({ layers }: Trajectories, measure: 'x' | 'y', band: Band): 
     .filter(Number.isFinite)
 }
 
-/** Least length of an axis of information, in nats: estimates of nothing wander about this far. */
+/** Smallest length of an axis of information, in nats: about the error of an estimate of zero. */
 const leastInformation = 0.1
 
-/** The bounds that are drawn: near the values of their measure, and within the ends that the caller gives. */
+/** The bounds to draw: near the values of their measure, and within the range of the axis. */
 export function drawnLimits(trajectories: Trajectories, options: MeasureScales, band: Band): Limits {
   const [x, y] = (['x', 'y'] as const).map((side) => drawnLimit(trajectories, side, options, band))
   return { ...(x === undefined ? {} : { x }), ...(y === undefined ? {} : { y }) }
@@ -70,7 +70,7 @@ function drawnLimit(
   return isDrawn ? limit : undefined
 }
 
-/** The scale for all values of one measure and its bound, as the options ask. */
+/** The scale for all values of one measure and its bound, by the options. */
 export function measureScale(
   trajectories: Trajectories,
   measure: 'x' | 'y',

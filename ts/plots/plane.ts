@@ -12,28 +12,28 @@ import { epochScheme, firstEpochColor, ink, lines, markerOf, singleEpochColor } 
 import { markedPoints } from './thinning.js'
 import { epochFormat } from './ticks.js'
 
-/** A plane with its two axes decided. */
+/** A plane with its two axes. */
 export interface Plane {
   readonly trajectories: Trajectories
   readonly x: AxisScale
   readonly y: AxisScale
   readonly size: Size
-  /** Titles of the axes; null leaves one out, where a neighbor has it. */
+  /** Titles of the axes; null if a neighboring panel has the title. */
   readonly xTitle: string | null
   readonly yTitle: string | null
   /** Whether a legend names the layers by their markers. */
   readonly layerLegend: boolean
   readonly band: Band
-  /** Whether marks outside of the axes are cut off. */
+  /** Whether marks outside the axes are clipped. */
   readonly clip: boolean
 }
 
-/** Area of an ordinary marker in square pixels; smaller where there are many layers or the picture is small. */
+/** Area of an ordinary marker in square pixels; smaller for many layers or a small plot. */
 export function markerArea({ layers }: Trajectories, { width }: Size): number {
   return (layers.length > 12 ? 42 : 62) * (width < 320 ? 0.7 : 1)
 }
 
-/** Where a layer's points lie, in pixels from the top left; undefined where a measure is not there. */
+/** A layer's points in pixels from the top left; undefined for missing values. */
 export function pathOf(
   { x, y }: Pick<Trajectory, 'x' | 'y'>,
   plane: { readonly x: AxisScale; readonly y: AxisScale; readonly size: Size },
@@ -48,14 +48,14 @@ export function pathOf(
   })
 }
 
-/** Pixels along a course from marker to marker. */
+/** Distance along a trajectory between markers, in pixels. */
 const markerGap = 34
 
-/** A marker beneath others on its spot is at most this many steps larger. */
+/** Maximum number of size steps of a marker beneath others. */
 const mostBeneath = 4
 
 /**
- * Data of a plane: a row for each layer and epoch, with `marked` where a marker stands, `beneath` the number of layers that end over this one, and
+ * Data of a plane: a row for each layer and epoch, with `marked` for a marker, `beneath` the number of layers that end over this one, and
  * the standard errors of several runs.
  */
 export function planeRows(
@@ -99,7 +99,7 @@ export function runRows({ layers, numbers, runs }: Trajectories): JsonObject[] {
   )
 }
 
-/** A value, or null for none, at which a line breaks. */
+/** A value, or null for none, which breaks a line. */
 export function orNull(value: number | undefined): Json {
   return value === undefined || Number.isNaN(value) ? null : value
 }
@@ -107,8 +107,8 @@ export function orNull(value: number | undefined): Json {
 const both = 'isValid(datum.x) && isValid(datum.y)'
 
 /**
- * The Vega-Lite layers that draw the rows of {@link planeRows}: the course as a line colored by epoch, markers in the layer's shape along it,
- * hollow at the first epoch and ringed at the last that is shown.
+ * The Vega-Lite layers that draw the rows of {@link planeRows}: the trajectory as a line colored by epoch, with markers in the layer's
+ * shape, hollow at the first epoch and with a ring at the last shown epoch.
  */
 export function planeLayers(plane: Plane): JsonObject[] {
   const { trajectories, band, clip } = plane
@@ -126,7 +126,7 @@ export function planeLayers(plane: Plane): JsonObject[] {
   const fill = epochs === 1 ? { value: singleEpochColor } : colorEncoding(plane)
   const last = points(
     'datum.epoch === shownEpoch',
-    // Of markers on one spot those beneath are larger, so that a rim of each is seen.
+    // Markers at one point: the lower ones are larger, so that a rim of each is visible.
     { size: { expr: `${area * 1.7} * (1 + 0.9 * (datum.beneath || 0))` }, stroke: ink, strokeWidth: 1.4 },
     { fill, opacity: opacityOf(1) },
   )
@@ -161,8 +161,10 @@ export function planeLayers(plane: Plane): JsonObject[] {
   return [...runsOf(plane, position), course, between, first, last, ...spread]
 }
 
-/** The way from each epoch to the next, where both are there; `midway` is the epoch half-way, for the color: a field of its own, since
- * Vega-Lite joins the legends of one field and the markers' must stay a bar. */
+/**
+ * The segment from each epoch to the next, if both have values; `midway` is the epoch in the middle, for the color. A separate field, since
+ * Vega-Lite merges the legends of one field and the markers' legend must stay a bar.
+ */
 const stretches: readonly JsonObject[] = [
   {
     window: [
@@ -177,7 +179,7 @@ const stretches: readonly JsonObject[] = [
   { calculate: '(datum.epoch + datum.next) / 2', as: 'midway' },
 ]
 
-/** Mean and standard error as a cross, where a marker stands: over it, since an error is often smaller than a marker. */
+/** Mean and standard error as a cross at each marker, over it, since an error is often smaller than a marker. */
 function errorBars({ clip }: Plane, position: JsonObject): JsonObject[] {
   return (['x', 'y'] as const).map((side) => ({
     transform: [
@@ -222,7 +224,7 @@ function runsOf(plane: Plane, position: JsonObject): JsonObject[] {
   return trajectories.numbers.length > 1 ? [course, ends] : [ends]
 }
 
-/** Whether both measures are there. */
+/** Whether both measures have a value. */
 export function isPoint({ x, y }: { readonly x: number; readonly y: number }): boolean {
   return !Number.isNaN(x) && !Number.isNaN(y)
 }
@@ -264,7 +266,7 @@ function shapeEncoding({
   }
 }
 
-/** Color by epoch: log(1 + epoch) from dark to light, since most happens in the first epochs. */
+/** Color by epoch: log(1 + epoch) from dark to light, since most changes happen in the first epochs. */
 function colorEncoding({
   trajectories: { numbers, rows },
   size,
@@ -304,7 +306,7 @@ function tooltipOf({ xTitle, yTitle, rows, runs }: Trajectories, band: Band): Js
   ]
 }
 
-/** Lines under a title that every picture of dynamics has: who measured and how, from what, and bounds that are not in the picture. */
+/** Lines under the title of every plot of dynamics: evaluator, settings, samples, and bounds outside the plot. */
 export function measuredLines(
   trajectories: Trajectories,
   band: Band,
@@ -324,7 +326,7 @@ export function measuredLines(
   ]
 }
 
-/** What stands under the title of a plane: {@link measuredLines}, which layers have no point, and how first and last are told. */
+/** The subtitle of a plane: {@link measuredLines}, layers without a point, and the marks of first and last epoch. */
 export function planeSubtitle(
   plane: Pick<Plane, 'trajectories' | 'band'>,
   width: number,
@@ -347,7 +349,7 @@ export function planeSubtitle(
   return lines([...measuredLines(trajectories, band, more.limits), gap, hint, more.stacks], width)
 }
 
-/** Titles of the measures that have no value at all. */
+/** Titles of the measures without any value. */
 export function emptyMeasures({ layers, xTitle, yTitle }: Trajectories): string[] {
   const isEmpty = (side: 'x' | 'y') => layers.every((layer) => layer[side].every(Number.isNaN))
   return [...(isEmpty('x') ? [xTitle] : []), ...(isEmpty('y') ? [yTitle] : [])]

@@ -1,4 +1,4 @@
-/** Chunks of PNG files (W3C PNG, third edition): the size on paper of an image, and images that move. */
+/** Chunks of PNG files (W3C PNG, third edition): the size on paper, and animations. */
 import { crc32, deflateSync } from 'node:zlib'
 
 const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
@@ -20,18 +20,18 @@ function physical(dpi: number): Buffer {
   return chunk('pHYs', data)
 }
 
-/** The same image with the pixels of an inch told, so that programs show it at its size on paper. */
+/** The same image with its resolution, so that programs show it at its size on paper. */
 export function withResolution(png: Uint8Array, dpi: number): Uint8Array {
   // The header is the first chunk, always of 13 bytes.
   const end = signature.length + 25
   return Buffer.concat([png.subarray(0, end), physical(dpi), png.subarray(end)])
 }
 
-/** An image of a film. */
+/** An image of an animation. */
 export interface Frame {
-  /** RGBA, opaque, as large as the film. */
+  /** RGBA, opaque, as large as the animation. */
   readonly pixels: Uint8Array
-  /** Milliseconds that it stands. */
+  /** Duration in milliseconds. */
   readonly delay: number
 }
 
@@ -43,7 +43,7 @@ interface Box {
 }
 
 /**
- * An animated PNG of RGB frames, which plays again and again. Each frame holds what differs from the one before. The still image, for programs that play no
+ * An animated PNG of RGB frames, which repeats. Each frame holds the difference to the frame before. The still image, for programs without
  * animation, is the last frame.
  */
 export class AnimatedPng {
@@ -64,7 +64,7 @@ export class AnimatedPng {
     this.#before = pixels
   }
 
-  /** @param dpi pixels of an inch, where they are to be told */
+  /** @param dpi pixels per inch, if they are to be stored */
   bytes(dpi?: number): Uint8Array {
     const header = Buffer.alloc(13)
     header.writeUInt32BE(this.#width, 0)
@@ -99,11 +99,11 @@ function frameControl(sequence: number, { x, y, width, height }: Box, delay: num
   for (const [i, value] of [sequence, width, height, x, y].entries()) data.writeUInt32BE(value, 4 * i)
   data.writeUInt16BE(Math.min(65_535, Math.round(delay)), 20)
   data.writeUInt16BE(1000, 22)
-  // Nothing is taken away after the frame, and it replaces what is there.
+  // Nothing is disposed after the frame, and it replaces the pixels.
   return data
 }
 
-/** The smallest box with all pixels in which two images differ; a single pixel where they are the same. */
+/** The smallest box that contains all differing pixels of two images; a single pixel if they are equal. */
 function difference(a: Uint8Array, b: Uint8Array, { width, height }: Box): Box {
   const rowOf = (image: Uint8Array, y: number) =>
     Buffer.from(image.buffer, image.byteOffset + 4 * width * y, 4 * width)
@@ -124,7 +124,7 @@ function difference(a: Uint8Array, b: Uint8Array, { width, height }: Box): Box {
   return { x: left, y: top, width: right - left + 1, height: bottom - top + 1 }
 }
 
-/** The RGB of a box, each row less the row above it (filter type 2), deflated. */
+/** The RGB of a box, each row minus the row above it (filter type 2), deflated. */
 function compressed(pixels: Uint8Array, width: number, box: Box): Buffer {
   const stride = 3 * box.width
   const rows = Buffer.alloc((stride + 1) * box.height)

@@ -1,4 +1,4 @@
-/** Charts drawn on a thread of their own, so that the event loop goes on meanwhile. */
+/** Charts drawn on a separate thread, so that the event loop is free. */
 import { ArgumentError } from '../core/errors.js'
 import { HelperThread } from '../core/helper-thread.js'
 import { nextTurn } from '../core/turns.js'
@@ -12,13 +12,13 @@ const studio = new HelperThread<Order, string | Uint8Array>(
 )
 
 /**
- * Draws a specification as {@link Form} says: SVG is text, all else bytes.
+ * Draws a specification in a {@link Form}: SVG is text, other forms are bytes.
  *
- * @throws StateError where a package that it needs is not installed
- * @throws ArgumentError where they refuse the specification; the cause is their error
+ * @throws StateError if a required package is not installed
+ * @throws ArgumentError if Vega refuses the specification; the cause is its error
  */
 export async function render(spec: VegaLiteSpec, form: Form): Promise<string | Uint8Array> {
-  // The copy for the thread takes a while, and so did making the specification.
+  // Copying for the thread takes a while, and so did making the specification.
   await nextTurn()
   let answer: Promise<string | Uint8Array>
   try {

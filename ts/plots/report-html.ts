@@ -16,7 +16,7 @@ export function tableHtml(head: readonly string[], rows: readonly (readonly stri
 </table></div>`
 }
 
-/** Names with what they are, one below the other. */
+/** A list of names with values. */
 export function factsHtml(facts: Readonly<Record<string, unknown>>): string {
   const rows = Object.entries(facts)
     .filter(([, value]) => value !== undefined)
@@ -38,7 +38,7 @@ export function headingHtml(text: string): string {
   return `<h2>${escaped(text)}</h2>`
 }
 
-/** A paragraph that explains what stands above it. */
+/** A caption below a figure or table. */
 export function captionHtml(text: string): string {
   return `<p class="caption">${escaped(text)}</p>`
 }

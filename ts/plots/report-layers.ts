@@ -1,4 +1,4 @@
-/** The layers of a network in numbers, for reports. */
+/** Statistics of the layers of a network, for reports. */
 import { layerStatistics } from '../analysis/layer-statistics.js'
 import { spectrum } from '../analysis/spectrum.js'
 import type { SampleData } from '../estimators/data.js'
@@ -8,7 +8,7 @@ import { numberText, tableHtml } from './report-html.js'
 export type LayerActivations = Readonly<Record<string, SampleData>>
 
 /**
- * Moments, dead units and rank of each layer as a table, with the length of the gradient of each where it is given.
+ * Moments, dead units and rank of each layer as a table, with the gradient norm of each if it is given.
  *
  * @throws as {@link layerStatistics}
  */
@@ -45,7 +45,7 @@ export async function layersHtml(
   return tableHtml(head, rows)
 }
 
-/** What the columns of {@link layersHtml} are. */
+/** Caption of the columns of {@link layersHtml}. */
 export function layersCaption(samples: string, hasGradients: boolean): string {
   return [
     `Activations h of ${samples}, in their own unit.`,

@@ -1,4 +1,4 @@
-/** A run, or several, on one page. */
+/** A report of one or several runs on one page. */
 import { cpus } from 'node:os'
 import { join, resolve } from 'node:path'
 import { allDevices } from '../core/devices.js'
@@ -36,7 +36,7 @@ import { type Band, bandOf } from './plane-scales.js'
 import { captionHtml, factsHtml, headingHtml, listHtml, tableHtml } from './report-html.js'
 import { type LayerActivations, layersCaption, layersHtml } from './report-layers.js'
 
-/** Curves of a training run, as `fit` gives them. */
+/** Curves of a training run, as returned by `fit`. */
 export interface ReportHistory {
   /** Numbers of the epochs. */
   readonly epochs: readonly number[]
@@ -53,19 +53,19 @@ export interface ReportOptions {
   title?: string
   /** Curves of loss and metrics. */
   history?: ReportHistory
-  /** Activations of layers on the same samples, by name: their means, variances, dead units and rank are told. */
+  /** Activations of layers on the same samples, by name, for a table of their means, variances, dead units and rank. */
   activations?: LayerActivations
-  /** What the activations are of, for the caption, such as `500 test samples, epoch 20`. Default `the given samples`. */
+  /** The samples of the activations, for the caption, such as `500 test samples, epoch 20`. Default `the given samples`. */
   activationsOf?: string
-  /** Length of the gradient of each layer of `activations`. */
+  /** Gradient norm of each layer of `activations`. */
   gradientNorms?: Readonly<Record<string, number>>
-  /** How the run was set up, by name: seed, optimizer, data. */
+  /** Configuration of the run, by name: seed, optimizer, data. */
   configuration?: Readonly<Record<string, unknown>>
   /** The network as text. */
   network?: string
-  /** How the spread of several runs is drawn; default `se`. */
+  /** Display of several runs; default `se`. */
   band?: Band
-  /** Ends the report early; the promise rejects with its reason. */
+  /** Aborts the report; the promise rejects with its reason. */
   signal?: AbortSignal
 }
 
@@ -82,22 +82,23 @@ const checks: Checks<ReportOptions> = {
   signal: anySignal,
 }
 
-/** Layers up to which each has a panel of its own in a report. */
+/** Maximum number of layers with separate panels in a report. */
 const mostPanels = 16
 
 /**
- * Writes `report.html` into a folder: one page that opens without a network, with the curves of training, the planes and courses of every evaluator
- * with their bounds, tables of the last epoch, statistics of layers, configuration and environment. Each figure tells estimator, settings, samples and
- * unit.
+ * Writes `report.html` into a folder: one page that opens without a network, with training curves, planes and epochs plots of every
+ * evaluator with their bounds, tables of the last epoch, statistics of layers, configuration and environment. Each figure states estimator,
+ * settings, samples and unit.
  *
  * ```ts
  * await report([seed1, seed2, seed3], 'runs/report', { configuration: { data: 'MNIST', seeds: '1 to 3' } })
  * ```
  *
- * @param source one run, several, a `RunSet`, or null where no dynamics were recorded
+ * @param source one run, several, a `RunSet`, or null if no dynamics were recorded
  * @returns the absolute path of the page
- * @throws ArgumentError for options that are none; what {@link informationPlane} and `layerStatistics` throw; StateError where a drawing package is missing
- * @throws IOError where the file cannot be written
+ * @throws ArgumentError for invalid options; the errors of {@link informationPlane} and `layerStatistics`; StateError if a drawing package
+ *   is missing
+ * @throws IOError if the file cannot be written
  */
 export async function report(
   source: CoursesSource | null,
@@ -148,8 +149,7 @@ function overviewOf(set: RunSet): PagePart {
   }
   const notes = set.notes()
   return html(
-    factsHtml(facts) +
-      (notes.length === 0 ? '' : headingHtml('What to know of the values') + listHtml(notes)),
+    factsHtml(facts) + (notes.length === 0 ? '' : headingHtml('Notes on the values') + listHtml(notes)),
   )
 }
 
@@ -244,7 +244,7 @@ async function evaluatorParts(
   return [...parts, html(lastValues(set, evaluator, measured))]
 }
 
-/** A table of the last epoch in which the evaluator has values, with the bounds. */
+/** A table of the last epoch with values of the evaluator, with the bounds. */
 function lastValues(set: RunSet, evaluator: number, measured: string): string {
   const name = set.evaluators[evaluator] as string
   const names = measureNames({ evaluator: name, unit: set.units[evaluator] ?? null })

@@ -3,18 +3,17 @@ import type { JsonObject } from './spec.js'
 import type { Tick } from './ticks.js'
 import { epochFormat, epochTicks, logEpochTicks, ticksOf } from './ticks.js'
 
-/** How an axis spreads its values. `symlog` is logarithmic away from zero and linear about it. */
+/** Kind of an axis. `symlog` is logarithmic away from zero and linear near it. */
 export type ScaleKind = 'linear' | 'log' | 'symlog'
 
 /**
- * One axis, decided here and not by the renderer, because labels can only be placed clear of the data where the
- * position of each value is known.
+ * One axis, computed here and not by the renderer: labels can only be placed clear of the data if the position of each value is known.
  */
 export interface AxisScale {
   readonly kind: ScaleKind
   readonly domain: readonly [number, number]
   readonly ticks: readonly Tick[]
-  /** Where a value lies, from 0 (start of the axis) to 1. */
+  /** Position of a value, from 0 (start of the axis) to 1. */
   position(value: number): number
   /** The value at a position; inverse of `position`. */
   valueAt(position: number): number
@@ -24,30 +23,30 @@ export interface AxisScale {
   readonly axis: JsonObject
 }
 
-/** Empty space at both ends, as a part of the axis. */
+/** Empty space at both ends, as a fraction of the axis. */
 const margin = 0.07
 
-/** Least part of the largest value that an axis shows: what moves by less than a tenth of it is no journey. */
+/** Smallest span of an axis as a fraction of the largest value: a change below a tenth is not a trend. */
 const leastShare = 0.1
 
-/** Least factor between the ends of a logarithmic axis. */
+/** Smallest ratio of the ends of a logarithmic axis. */
 const leastFactor = 1.5
 
-/** Where an axis lies and how long it is in pixels: its labels must fit beside each other. */
+/** Side and length of an axis in pixels: its labels must fit beside each other. */
 export interface AxisPlace {
   readonly side: 'x' | 'y'
   readonly length: number
-  /** Least difference of its ends where it is linear, besides a tenth of the largest value. */
+  /** Smallest span of a linear axis, besides a tenth of the largest value. */
   readonly span?: number
-  /** Its ends, in the place of those that the values give. */
+  /** The range, instead of the range of the values. */
   readonly domain?: readonly [number, number]
 }
 
 /**
- * The scale that shows all of `values`. A linear axis starts at zero when the values come near it, and spans at least a tenth of the largest
- * value, so that noise looks small; a logarithmic one spans at least a factor of 1.5.
+ * The scale that shows all of `values`. A linear axis starts at zero if the values come near it, and spans at least a tenth of the largest
+ * value, so that noise looks small; a logarithmic axis spans at least a factor of 1.5.
  *
- * @param values finite; without any the axis runs from 0 to 1
+ * @param values finite; without any the axis is from 0 to 1
  */
 export function chooseScale(values: readonly number[], kind: ScaleKind, place: AxisPlace): AxisScale {
   if (values.length === 0) return chooseScale([0, 1], 'linear', place)
@@ -69,7 +68,7 @@ export function chooseScale(values: readonly number[], kind: ScaleKind, place: A
   })
   let to = forward(high)
   const top = forward(ticks.findLast((tick) => tick.label !== '')?.value ?? low)
-  // Half a label of room above the top tick of an upright axis keeps the headings of neighboring panels level.
+  // Half a label of space above the top tick of a y axis aligns the headings of neighboring panels.
   if (place.side === 'y' && place.length > 16 && place.domain === undefined)
     to = Math.max(to, from + (top - from) / (1 - 8 / place.length))
   const domain: [number, number] = [low, to === forward(high) ? high : tidy(backward(to), high - low)]
@@ -100,7 +99,7 @@ function extent(values: readonly number[]): [number, number] {
   return [low, high]
 }
 
-/** Width of the linear part of a symmetric-logarithmic axis: the smallest size that matters beside the largest. */
+/** Width of the linear part of a symmetric-logarithmic axis: the smallest magnitude that is visible beside the largest. */
 function linearWidth(values: readonly number[]): number {
   const sizes = values.map(Math.abs).filter((size) => size > 0)
   if (sizes.length === 0) return 1
@@ -108,7 +107,7 @@ function linearWidth(values: readonly number[]): number {
   return 10 ** Math.floor(Math.log10(Math.max(low, high * 1e-4)))
 }
 
-/** A value on an axis of that width without the digits that no eye can see. */
+/** A value on an axis of that width without invisible digits. */
 function tidy(value: number, width: number): number {
   const leading = Math.abs(value) > width ? Math.ceil(Math.log10(Math.abs(value) / width)) : 0
   return Number(value.toPrecision(Math.min(17, 6 + leading)))
@@ -149,12 +148,12 @@ function paddedDomain(
   const start = Math.max(lowest, backward(from - space))
   const end = Math.min(Number.MAX_VALUE, backward(to + space))
   const padded: [number, number] = [tidy(start, end - start), tidy(end, end - start)]
-  // What is never negative has an axis that is not either.
+  // The axis of values that are never negative is not negative either.
   if (kind === 'linear' && low >= 0 && (low <= 0.25 * high || padded[0] < 0)) padded[0] = 0
   return padded
 }
 
-/** Least length of an axis after its transform. */
+/** Smallest length of an axis after its transform. */
 function leastSpan(kind: ScaleKind, largest: number, span: number, forward: Transforms['forward']): number {
   switch (kind) {
     case 'linear':
@@ -184,20 +183,20 @@ function axisOf(ticks: readonly Tick[]): JsonObject {
   }
 }
 
-/** How an axis of epochs spreads: evenly, or as log(1 + epoch), where the first epochs have as much room as the later ones together. */
+/** Scale of the epochs: linear, or log(1 + epoch), in which the first epochs have as much space as all later ones. */
 export type EpochScaleKind = 'linear' | 'log'
 
-/** Scale of epochs that spreads log(1 + epoch): epoch 0 is on it. */
+/** Scale of log(1 + epoch): it contains epoch 0. */
 export const epochLogScale: JsonObject = { type: 'symlog', constant: 1 }
 
 const spread = (epoch: number) => Math.sign(epoch) * Math.log1p(Math.abs(epoch))
 
-/** Where an epoch lies between the first and the last, from 0 to 1, on a scale of log(1 + epoch). */
+/** Position of an epoch between the first and the last, from 0 to 1, on a scale of log(1 + epoch). */
 function logShare(epoch: number, [first, last]: readonly [number, number]): number {
   return (spread(epoch) - spread(first)) / (spread(last) - spread(first))
 }
 
-/** Epochs to label on a bar of that length in pixels that spreads log(1 + epoch), at least `gap` pixels apart. */
+/** Epochs to label on a log(1 + epoch) axis of that length in pixels, at least `gap` pixels apart. */
 export function epochLogTicks(numbers: readonly number[], length: number, gap: number): number[] {
   const ends = [numbers[0] as number, numbers.at(-1) as number] as const
   return logEpochTicks(numbers, (epochs) =>
@@ -212,11 +211,11 @@ export function epochLogTicks(numbers: readonly number[], length: number, gap: n
 export interface EpochAxis {
   readonly scale: JsonObject
   readonly axis: JsonObject
-  /** Where an epoch lies, from 0 (start of the axis) to 1. */
+  /** Position of an epoch, from 0 (start of the axis) to 1. */
   position(epoch: number): number
 }
 
-/** The axis of epochs with these numbers, rising, of that length in pixels. */
+/** The axis of epochs with these numbers, ascending, of that length in pixels. */
 export function epochScale(numbers: readonly number[], kind: EpochScaleKind, length: number): EpochAxis {
   const [first, last] = [numbers[0] as number, numbers.at(-1) as number]
   const format = epochFormat(numbers)

@@ -6,19 +6,19 @@ import { selectDynamics } from './dynamics.js'
 
 /** Options of {@link dynamicsTable}. */
 export interface DynamicsTableOptions extends DynamicsSelection {
-  /** Columns of text to fill before the layers go on in another block; default 100. */
+  /** Maximum width in characters; further layers are in another block. Default 100. */
   width?: number
 }
 
 const checks: Checks<DynamicsTableOptions> = { ...selectionChecks, width: atLeast(1) }
 
 /**
- * The dynamics as aligned text, for a terminal or a log: for each of the two measures a row an epoch, a column a layer; `-` where there is no
- * value.
+ * The dynamics as aligned text, for a terminal or a log: for each of the two measures one row per epoch and one column per layer; `-` for
+ * no value.
  *
- * @param source a model that tracked its dynamics, or `{ values, layers, evaluators }`
+ * @param source a model with tracked dynamics, or `{ values, layers, evaluators }`
  * @returns lines without a line break at the end
- * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics} says
+ * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics}
  */
 export function dynamicsTable(source: DynamicsSource, options: DynamicsTableOptions = {}): string {
   const given = checkOptions('dynamicsTable', options, checks)
@@ -43,7 +43,7 @@ function blocksOf(trajectories: Trajectories, side: 'x' | 'y', title: string, wi
     .map((block) => `${heading}\n${block}`)
 }
 
-/** One way to write all values of a measure: four digits of the smallest, or powers of ten where that gets long. */
+/** One format for all values of a measure: four digits of the smallest, or powers of ten if that gets long. */
 function formatFor(values: readonly number[]): (value: number) => string {
   const sizes = values.map(Math.abs).filter((size) => size > 0)
   const smallest = sizes.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)

@@ -3,11 +3,11 @@ import type { ChartOptions, JsonObject } from './spec.js'
 
 /** Dark gray of text and axes. */
 export const ink = '#1f2933'
-/** Gray of what explains: subtitles, leader lines. */
+/** Gray of subtitles and leader lines. */
 export const faint = '#5f6b7a'
 
 /**
- * Markers of layers, easiest to tell apart first. Names are Vega's; the rest are outlines within the square from -1 to 1.
+ * Markers of layers, most distinguishable first. Names are Vega's; others are outlines within the square from -1 to 1.
  */
 const markers = [
   'circle',
@@ -24,12 +24,12 @@ const markers = [
   'M0,-0.9L0.856,-0.278L0.529,0.728L-0.529,0.728L-0.856,-0.278Z',
 ] as const
 
-/** Marker of the layer at `place`. Past twelve layers they repeat; the labels still tell. */
+/** Marker of the layer with index `place`. After twelve layers markers repeat; the labels identify them. */
 export function markerOf(place: number): string {
   return markers[place % markers.length] as string
 }
 
-/** Colors of layers that also differ for color-blind readers and in print (after Okabe and Ito 2008). */
+/** Colors of layers, distinguishable for color-blind readers and in print (after Okabe and Ito 2008). */
 const layerColors = [
   '#0072b2',
   '#d55e00',
@@ -42,10 +42,10 @@ const layerColors = [
   '#444f5a',
 ] as const
 
-/** Dashes of layers: line and gap in pixels; the first is whole. */
+/** Dashes of layers: line and gap in pixels; the first is solid. */
 const dashes: readonly (readonly number[])[] = [[], [7, 3], [2, 2.5], [9, 3, 2, 3], [5, 2, 2, 2, 2, 2]]
 
-/** Corners of viridis (van der Walt and Smith 2015), dark to light, which also differ in grayscale and for color-blind readers. */
+/** Points of viridis (van der Walt and Smith 2015), dark to light, distinguishable in grayscale and for color-blind readers. */
 const viridis = [
   [0x44, 0x01, 0x54],
   [0x48, 0x28, 0x78],
@@ -69,7 +69,7 @@ function viridisAt(share: number): string {
     .join('')}`
 }
 
-/** How a layer looks in charts where lines are layers. */
+/** Appearance of a layer in charts whose lines are layers. */
 export interface LayerStyle {
   readonly color: string
   readonly dash: readonly number[]
@@ -77,8 +77,8 @@ export interface LayerStyle {
 }
 
 /**
- * The look of the layer at `place` among `count` recorded ones: it keeps it when others are left out. Up to nine layers have colors of their own, more
- * go from dark at the input to light at the output; dash and marker tell them apart without color.
+ * The appearance of the layer with index `place` among `count` recorded ones, also if others are left out. Up to nine layers have separate
+ * colors; more go from dark at the input to light at the output. Dash and marker identify them without color.
  */
 export function styleOf(place: number, count: number): LayerStyle {
   return {
@@ -91,7 +91,7 @@ export function styleOf(place: number, count: number): LayerStyle {
   }
 }
 
-/** How many layers have a marker of their own. */
+/** Number of layers with separate markers. */
 export const ownMarkers = markers.length
 
 /** Colors of the epochs, early to late: viridis without its palest end, which fades on white paper. */
@@ -103,7 +103,7 @@ export const firstEpochColor = '#440154'
 /** Color of a run of a single epoch: the middle of the scheme. */
 export const singleEpochColor = '#27808e'
 
-/** What all charts share: schema, background, type and lines; legends stand clear of that many pixels at the right of the plotting area. */
+/** Shared members of all charts: schema, background, font and lines; legends keep `margin` pixels from the plotting area. */
 export function frame(margin = 0): JsonObject {
   return {
     ...shared,
@@ -158,7 +158,7 @@ const shared = {
   },
 } as const satisfies JsonObject
 
-/** The `title` member of a specification: heading and lines of a subtitle, or none where the heading is null. */
+/** The `title` member of a specification: heading and subtitle, or none if the heading is null. */
 export function titled(options: ChartOptions, heading: string, subtitle: readonly string[] = []): JsonObject {
   if (options.title === null) return {}
   const text = options.title ?? heading

@@ -1,13 +1,13 @@
-/** Which points of a course carry a marker: a line with a marker at each point is a rope. */
+/** The points of a trajectory with a marker: markers at every point would merge. */
 import type { Point } from './labels.js'
 
 /**
- * The points of a course in pixels that carry a marker: the first, the last, and between them those at least `gap` pixels along the course from the one before and
- * from the end.
+ * The points of a trajectory in pixels with a marker: the first, the last, and between them points at least `gap` pixels along the
+ * trajectory from the one before and from the end.
  *
- * @param path undefined for a point that is not there
- * @param offset how far behind the first marker the second one may come at the earliest; different ones for neighbors keep their markers apart
- * @returns places in `path`, rising
+ * @param path undefined for a missing point
+ * @param offset smallest distance of the second marker from the first; different offsets for neighbors keep their markers apart
+ * @returns indices in `path`, ascending
  */
 export function markedPoints(path: readonly (Point | undefined)[], gap: number, offset = gap): number[] {
   const there = path.flatMap((point, n) => (point === undefined ? [] : [{ n, point }]))
@@ -23,7 +23,7 @@ export function markedPoints(path: readonly (Point | undefined)[], gap: number, 
   for (const { n, point } of there.slice(1, -1)) {
     run += Math.hypot(point.x - before.x, point.y - before.y)
     before = point
-    // A course that turns back passes its own markers.
+    // A trajectory that turns back passes its own markers.
     const isClear = markers.every((marker) => Math.hypot(point.x - marker.x, point.y - marker.y) >= gap * 0.6)
     if (run < wanted || !isClear) continue
     marked.push(n)

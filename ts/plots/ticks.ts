@@ -1,20 +1,20 @@
 import type { ScaleKind } from './scale.js'
 
-/** A mark on an axis; one with an empty label is a minor one. */
+/** A tick of an axis; one with an empty label is a minor tick. */
 export interface Tick {
   readonly value: number
   readonly label: string
 }
 
-/** What a choice of ticks has to heed. */
+/** Constraints on ticks. */
 export interface TickRules {
   /** Width of the linear part of a symmetric-logarithmic axis. */
   readonly constant: number
-  /** Whether the labels of these ticks stand clear of each other. */
+  /** Whether the labels of these ticks do not overlap. */
   readonly fits: (labeled: readonly Tick[]) => boolean
 }
 
-/** Round values in [low, high] to mark on an axis of that kind, with labels that have room. */
+/** Round values in [low, high] as ticks of an axis of that kind, with labels that fit. */
 export function ticksOf(kind: ScaleKind, [low, high]: readonly [number, number], rules: TickRules): Tick[] {
   switch (kind) {
     case 'linear':
@@ -26,7 +26,7 @@ export function ticksOf(kind: ScaleKind, [low, high]: readonly [number, number],
   }
 }
 
-/** Ticks at round steps, as many as have room, about seven at most and two at least. */
+/** Ticks at round steps, as many as fit, about seven at most and at least two. */
 function linearTicks(low: number, high: number, { fits }: TickRules): Tick[] {
   let ticks: Tick[] = []
   for (let labels = 7; labels >= 1; labels--) {
@@ -47,7 +47,7 @@ function roundTicks(low: number, high: number, rough: number): Tick[] {
   const exponent = Math.floor(Math.log10(step) + 1e-9)
   const largest = Math.max(0, ...values.map(Math.abs))
   const power = largest === 0 ? 0 : Math.floor(Math.log10(largest) + 1e-9)
-  // 0.00012 is shorter than its power of ten; from six decimals on it is not.
+  // 0.00012 is shorter than its power of ten; with six or more decimals the power is shorter.
   const plain = exponent >= -5 && largest < 1e6
   const label = (value: number): string => {
     if (plain) return minus(value.toFixed(Math.max(0, -exponent)))
@@ -58,7 +58,7 @@ function roundTicks(low: number, high: number, rough: number): Tick[] {
   return values.map((value) => ({ value, label: label(value) }))
 }
 
-/** The smallest of 1, 2, 5, 10 ... times a power of ten that is not below `rough`. */
+/** The smallest of 1, 2, 5, 10 ... times a power of ten that is at least `rough`. */
 function roundStep(rough: number): number {
   const exponent = Math.floor(Math.log10(rough))
   const factor = [1, 2, 5].find((each) => each * 10 ** exponent >= rough * (1 - 1e-9)) ?? 10
@@ -72,7 +72,7 @@ function decades(low: number, high: number): number[] {
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => Number(`1e${first + index}`))
 }
 
-/** Every power of ten as a tick, or as many as have room. */
+/** Every power of ten as a tick, or as many as fit. */
 function decadeTicks(powers: readonly number[], { fits }: TickRules): Tick[] {
   for (let every = 1; ; every++) {
     const ticks = powers
@@ -82,14 +82,14 @@ function decadeTicks(powers: readonly number[], { fits }: TickRules): Tick[] {
   }
 }
 
-/** Which multiples of the powers of ten carry labels, the densest first. */
+/** Multiples of the powers of ten with labels, the densest first. */
 const labeledFactors = [[1, 2, 5], [1, 3], [1]] as const
 
 function logTicks(low: number, high: number, rules: TickRules): Tick[] {
   const span = Math.log10(high / low)
   if (span < 0.7) return linearTicks(low, high, rules)
   const powers = decades(low, high)
-  // Over many decades the marks between the powers would be a smear.
+  // Over many decades the minor ticks would merge.
   if (span > 6) return decadeTicks(powers, rules)
   const values: number[] = []
   for (let exponent = Math.floor(Math.log10(low)); exponent <= Math.ceil(Math.log10(high)); exponent++) {
@@ -106,7 +106,7 @@ function logTicks(low: number, high: number, rules: TickRules): Tick[] {
       return factors.some((each) => each === factor)
     }
     const major = values.filter(isMajor)
-    // A lone power of ten does not tell how long a decade is.
+    // A single power of ten does not show the length of a decade.
     if (major.length < 2 && ticks.length > 0) break
     const plain = major.every((value) => value >= (factors.length > 1 ? 1e-4 : 1e-3) && value < 1e5)
     ticks = values.map((value) => ({
@@ -124,7 +124,7 @@ function symlogTicks(low: number, high: number, rules: TickRules): Tick[] {
   const negative = low < -constant ? decades(constant, -low) : []
   if (positive.length + negative.length === 0) return linearTicks(low, high, rules)
   for (let every = 1; ; every++) {
-    // The powers next to zero lie closest: leaving them out saves the others.
+    // The powers next to zero are closest: leaving them out saves the others.
     for (let skipped = 0; skipped <= 2; skipped++) {
       const some = (powers: number[]) =>
         powers.slice(skipped).filter((_, index, { length }) => (length - 1 - index) % every === 0)
@@ -156,7 +156,7 @@ function powerOfTen(exponent: number): string {
   return `10${raised}`
 }
 
-/** A number as a mantissa and a power of ten, as print has it: 2×10⁻⁴, 10⁻³. */
+/** A number as a mantissa and a power of ten, as in print: 2×10⁻⁴, 10⁻³. */
 function scientific(value: number): string {
   if (value === 0) return '0'
   const [mantissa, exponent] = value.toExponential().split('e') as [string, string]
@@ -165,7 +165,7 @@ function scientific(value: number): string {
   return minus(mantissa === '-1' ? `-${power}` : `${mantissa}×${power}`)
 }
 
-/** At most about `most` epochs to label on an axis that holds these, rising: the first, the last, and round ones between. */
+/** About `most` epochs to label on an axis of ascending epochs: the first, the last, and round ones between. */
 export function epochTicks(numbers: readonly number[], most: number): number[] {
   const [first, last] = [numbers[0] as number, numbers.at(-1) as number]
   const span = last - first
@@ -181,13 +181,13 @@ export function epochTicks(numbers: readonly number[], most: number): number[] {
   return [...values, last]
 }
 
-/** Which multiples of the powers of ten a logarithmic axis of epochs may label, the densest first. */
+/** Multiples of the powers of ten that a logarithmic axis of epochs may label, the densest first. */
 const epochFactors = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 5], [1, 3], [1]] as const
 
 /**
- * Epochs to label where the axis spreads log(1 + epoch): the first, the last, and round ones that stand clear of them and of each other.
+ * Epochs to label on a log(1 + epoch) axis: the first, the last, and round ones that do not overlap.
  *
- * @param fits whether the labels of these epochs, rising, stand clear
+ * @param fits whether the labels of these ascending epochs do not overlap
  */
 export function logEpochTicks(
   numbers: readonly number[],
@@ -208,7 +208,7 @@ export function logEpochTicks(
   return [first, last]
 }
 
-/** How epochs are written: as whole numbers where they are. */
+/** Format of epochs: whole numbers if they are whole. */
 export function epochFormat(numbers: readonly number[]): string {
   return numbers.every(Number.isInteger) ? 'd' : '~g'
 }

@@ -1,4 +1,4 @@
-/** Networks of 50 layers: the authors committed the script and no figure, so the numbers are ours alone. */
+/** Networks of 50 layers: the authors published the script and no figure, so there are only our numbers. */
 import { after, type Experiment } from '../experiment.js'
 import { backPropagated } from './networks.js'
 import { unformatted } from './unformatted.js'
@@ -10,7 +10,7 @@ export const deep: Experiment = {
   name: 'deep',
   title: '50 layers, unformatted, MNIST',
   settings: `${count} blocks of width 1024, the last 10. HSIC: batch 256, SGD .001, weight decay 1e-3, sigma 6, beta 2500, 5 epochs. Back-propagation: the same blocks and a readout of 10, batch 256, SGD .01, weight decay 1e-5, 5 epochs`,
-  differences: 'the authors committed the script but no figure; nothing is compared',
+  differences: 'the authors published the script but no figure; nothing is compared',
   cases: {
     hsic: {
       settings: 'HSIC',

@@ -1,4 +1,4 @@
-/** Format training: layers trained alone, then a linear readout. */
+/** Format training: layers trained with HSIC, then a linear readout. */
 import { HSICOutput, HSICSigma } from '../../../ts/index.js'
 import { digits, disposeOf } from '../digits.js'
 import { after, curveOf, type Experiment, percent, type Values } from '../experiment.js'
@@ -18,7 +18,7 @@ const wide = { width: 256, last: 128 }
 const sigma = 5
 const beta = 50
 
-/** 1 + 5 epochs at the settings of the length of pre-training, and one epoch of back-propagation: what the tests run. */
+/** 1 + 5 epochs at the settings of the pre-training experiment, and one epoch of back-propagation, for the tests. */
 export async function quickFormat(seed: number): Promise<{ format: number; plain: number }> {
   const layerwise = { batchSize: 256, learningRate: 1e-4, sigma, beta, epochs: 1 }
   const { test } = await formatTrained(seed, wide, layerwise, { learningRate: 0.005, epochs: 5 })
@@ -32,9 +32,9 @@ export const format: Experiment = {
   settings:
     '7 blocks of width 128 (dense, batch normalization without scale and shift, relu). HSIC: batch 512, SGD 1e-4, weight decay 1e-3, sigma 5, beta 50, 5 epochs; readout: batch 256, SGD .005, weight decay 1e-3, 5 epochs. Back-propagation: the same blocks and readout, batch 256, SGD .001, weight decay 1e-5, 5 epochs. No momentum, images in the order of the files',
   differences:
-    'their code tells the accuracy of back-propagation in training mode, with the statistics of each test batch; ours is in evaluation mode',
+    'their code reports the accuracy of back-propagation in training mode, with the statistics of each test batch; ours is in evaluation mode',
   remarks:
-    'After one epoch back-propagation depends much on the first weights, as the deviation shows; the published number is one run.',
+    'After one epoch the accuracy of back-propagation depends strongly on the initial weights, as the deviation shows; the published value is one run.',
   cases: {
     hsic: {
       settings: 'layer by layer, then a readout',
@@ -164,7 +164,7 @@ function isIncreasing(values: readonly number[]): boolean {
 
 const sigmas = [1, 5, 10] as const
 
-/** A readout on the mean of copies of 7 blocks, each trained with its own kernel width; each width alone as well, from the copy that the network has. */
+/** A readout on the mean of copies of 7 blocks, each trained with its own kernel bandwidth; and on each single copy. */
 async function sigmaNetwork(seed: number): Promise<Values> {
   const pre = await digits({ batchSize: 512, seed })
   const post = await digits({ batchSize: 256, seed })
@@ -197,7 +197,7 @@ function sigmaModel(seed: number, widthsOf: readonly number[]): HSICSigma {
   })
 }
 
-/** Gives the one copy of a network what copy `index` of another has learned. */
+/** Copies the weights of copy `index` of one network into the only copy of another. */
 function copyWeights(from: HSICSigma, to: HSICSigma, index: number): void {
   const source = { ...from.weights, ...from.stateVariables }
   for (const [path, variable] of Object.entries({ ...to.weights, ...to.stateVariables })) {
@@ -214,7 +214,7 @@ export const sigmaExperiment: Experiment = {
   settings:
     '7 blocks of width 128, the last 64. HSIC: batch 512, SGD 1e-4, weight decay 1e-3, beta 50, 5 epochs; the mean over copies, batch normalization without scale and shift, a readout: batch 256, SGD .004, momentum .9, weight decay 1e-4, 5 epochs',
   differences:
-    'the frozen copies run in evaluation mode, in their code in training mode; each single width is the copy of that width in the network',
+    'the frozen copies run in evaluation mode, in their code in training mode; each single bandwidth is the copy with that bandwidth in the network',
   cases: { main: { settings: '', run: sigmaNetwork } },
   rows: (
     [

@@ -11,7 +11,7 @@ import { unformattedCifar, unformattedFashion, unformattedMnist } from './unform
 export const hsicStudy: Study = {
   title: 'HSIC bottleneck (Ma, Lewis and Kleijn 2019, arXiv 1908.01580)',
   source:
-    'Published numbers are read off the figures that the authors committed (choasma/HSIC-bottleneck): one run, no spread. Momentum and shuffling are off, as they are in effect in their code, which makes a new optimizer for each step and keeps the order of the files',
+    'Published values are read off the figures in the repository of the authors (choasma/HSIC-bottleneck): one run, no spread. There is no momentum and no shuffling, the effective behavior of their code, which makes a new optimizer for each step and keeps the order of the files',
   experiments: [
     format,
     tunedExperiment,

@@ -1,4 +1,4 @@
-/** What the last hidden layer knows of image and label while back-propagation trains the network: figure 2 of the paper. */
+/** nHSIC of the last hidden layer with image and label during back-propagation: figure 2 of the paper. */
 import { Dense, IBSequential } from '../../../ts/index.js'
 import { digits, disposeOf } from '../digits.js'
 import {
@@ -12,10 +12,12 @@ import {
 } from '../experiment.js'
 import { type ActivationName, blocks, descent, measure, quiet } from './networks.js'
 
-/** Batches from one measurement to the next, as in the authors' code. */
+/** Number of batches between measurements, as in the authors' code. */
 const every = 20
 
-/** nHSIC of the last block with image and label, of the first and of the last batch that was measured, and the training images told right at the end in percent. */
+/**
+ * nHSIC of the last block with image and label, for the first and the last measured batch, and the training accuracy at the end in percent.
+ */
 async function monitored(
   seed: number,
   { activation, depth }: { activation: ActivationName; depth: number },
@@ -49,7 +51,7 @@ async function monitored(
   }
 }
 
-/** What the authors' figure shows for a network. */
+/** Values of the authors' figure for a network. */
 type Figure = readonly [xStart: number, xEnd: number, yStart: number, yEnd: number, train: number]
 
 const names = ['xStart', 'xEnd', 'yStart', 'yEnd', 'train'] as const
@@ -70,7 +72,7 @@ function rowsOf(figures: Readonly<Record<string, Figure>>): Row[] {
   )
 }
 
-/** nHSIC with the label rises and ends between 5 and 9, the most there can be for 10 classes; that with the image falls. */
+/** nHSIC with the label rises and ends between 5 and 9, the maximum for 10 classes; nHSIC with the image falls. */
 const courseOf = (name: string): Shape => ({
   claim: `${name}: nHSIC(Y, Z) rises and ends between 5 and 9, nHSIC(X, Z) falls`,
   cases: [name],

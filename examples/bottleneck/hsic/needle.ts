@@ -1,4 +1,4 @@
-/** The one-dimensional "needle": layers that end in a single unit, along which the classes spread. */
+/** The one-dimensional "needle": layers that end in a single unit, along which the classes are spread. */
 import { Activation, BatchNorm1d, Chain, Dense, HSICSequential } from '../../../ts/index.js'
 import { digits, disposeOf } from '../digits.js'
 import { type Experiment, percent, single, type Values } from '../experiment.js'
@@ -18,7 +18,7 @@ function meansOf(positions: ArrayLike<number>, labels: Int32Array): number[] {
   return [...sums].map((sum, label) => sum / (counts[label] as number))
 }
 
-/** Images of each class by place of the unit in [-1, 1]. */
+/** Number of images of each class by position of the unit in [-1, 1]. */
 function histogram(positions: ArrayLike<number>, labels: Int32Array, label: number): number[] {
   const counts = new Array<number>(bins).fill(0)
   labels.forEach((one, index) => {
@@ -69,7 +69,7 @@ export const needleExperiment: Experiment = {
   settings:
     '784-64-32-16-8-4-2-1, batch normalization without scale and shift, tanh; HSIC: batch 256, SGD 5e-5, weight decay 1e-3, sigma 5, beta 500, 5 epochs. A test image is given the class whose training images have the nearest mean on the line',
   differences:
-    'the paper had a picture, which later versions dropped; the labels of the last layer are one-hot as for the others, in their code the number of the class. A row is what can be counted of such a picture',
+    'the paper had a figure, which later versions removed; the labels of the last layer are one-hot as for the others, in their code the class index. The row is a count that corresponds to the figure',
   cases: { main: { settings: '', run: needle } },
   rows: [{ name: 'nearest class on the line', of: single('right') }],
 }

@@ -1,4 +1,7 @@
-/** Networks and training of the HSIC bottleneck as its authors' code has them (Ma, Lewis and Kleijn 2019, arXiv 1908.01580; choasma/HSIC-bottleneck). */
+/**
+ * Networks and training of the HSIC bottleneck as in the authors' code (Ma, Lewis and Kleijn 2019, arXiv 1908.01580;
+ * choasma/HSIC-bottleneck).
+ */
 import {
   Activation,
   BatchNorm1d,
@@ -13,12 +16,12 @@ import {
 import { type Digits, digits, disposeOf, type ImageSet, pixelsOf } from '../digits.js'
 import { percent } from '../experiment.js'
 
-/** Percent of the test images that are told right, by epoch. */
+/** Percent of the test images classified correctly, by epoch. */
 export type Curve = readonly number[]
 
 export type ActivationName = 'relu' | 'tanh' | 'elu' | 'sigmoid'
 
-/** Dense, normalization without scale and shift, activation: what the dense networks of the paper are made of. */
+/** Dense, normalization without scale and shift, activation: the blocks of the paper's dense networks. */
 export function block(units: number, activation: ActivationName = 'relu'): Layer {
   return new Chain([new Dense(units), new BatchNorm1d({ affine: false }), new Activation(activation)])
 }
@@ -26,9 +29,9 @@ export function block(units: number, activation: ActivationName = 'relu'): Layer
 /** A dense network of the paper. */
 export interface Form {
   readonly width: number
-  /** Width of the last block. Default that of the others. */
+  /** Width of the last block. Default the width of the others. */
   readonly last?: number
-  /** Blocks in all: the paper's number of layers and two. Default 7. */
+  /** Number of blocks: the paper's number of layers plus two. Default 7. */
   readonly count?: number
   readonly activation?: ActivationName
 }
@@ -41,7 +44,7 @@ export function blocks({ width, last = width, count = 7, activation = 'relu' }: 
 /** The measure of the paper: kernel variance 2 sigma^2 d, normalized by a regularized inverse. */
 export const measure = (sigma: number) => new HSIC({ sigma, scaleSqrtD: true, variant: 'nHSIC' })
 
-/** Stochastic gradient descent as it is in effect in the authors' code, which makes a new optimizer for each step. */
+/** Effective stochastic gradient descent of the authors' code, which makes a new optimizer for each step. */
 export const descent = (learningRate: number, weightDecay: number) => ({
   optimizer: 'sgd' as const,
   learningRate,
@@ -51,7 +54,7 @@ export const descent = (learningRate: number, weightDecay: number) => ({
 
 export const quiet = { verbose: false } as const
 
-/** How blocks are trained layer by layer. */
+/** Options of layer-by-layer training. */
 export interface Layerwise {
   readonly batchSize: number
   readonly learningRate: number
@@ -60,20 +63,20 @@ export interface Layerwise {
   readonly beta: number
 }
 
-/** How a readout is trained on frozen blocks. */
+/** Options of a readout on frozen blocks. */
 export interface Format {
   readonly learningRate: number
   readonly epochs: number
 }
 
-/** What format training gave. */
+/** Result of format training. */
 export interface Formatted {
   readonly test: Curve
   /** Cross-entropy of the test images, by epoch. */
   readonly loss: Curve
 }
 
-/** A network that is trained layer by layer, with a readout that can be trained again and again. */
+/** A network that is trained layer by layer, with a readout that can be trained repeatedly. */
 export class FormatNetwork {
   readonly #model: HSICSequential
   readonly #pre: Digits
@@ -119,7 +122,7 @@ export class FormatNetwork {
     await this.#model.preTrainingLoop(epochs, this.#pre.train, undefined, quiet)
   }
 
-  /** Trains the readout from its first weights. */
+  /** Trains the readout from its initial weights. */
   async format(epochs: number): Promise<Formatted> {
     for (const reset of this.#initial) reset()
     const { validationMetrics, validationLoss } = await this.#model.postTrain(
@@ -179,7 +182,7 @@ export async function backPropagated(
   return (validationMetrics?.accuracy ?? []).map(percent)
 }
 
-/** Percent of images that a network without readout tells right. */
+/** Accuracy in percent of a network without readout. */
 export async function rightUnits(model: HSICSequential, { test }: Digits): Promise<number> {
   const labels = test.labels as Int32Array
   using images = test.source.x.cast('float32').div(255)

@@ -1,4 +1,4 @@
-/** A residual network of convolutions, each block trained by HSIC alone, then a readout: figure 7 of the paper. */
+/** A convolutional residual network, each block trained with HSIC, then a readout: figure 7 of the paper. */
 import {
   Activation,
   BatchNorm1d,
@@ -23,7 +23,7 @@ const taps = 5
 const relu = () => new Activation('relu')
 const norm2d = () => new BatchNorm2d({ affine: false })
 
-/** Convolution, normalization and relu beside the identity, then normalization and relu of the sum. */
+/** Convolution, normalization and relu in parallel to the identity, then normalization and relu of the sum. */
 function residualBlock(): Layer {
   const branch = [new Conv2d(channels, taps, { padding: 2 }), norm2d(), relu()]
   return new Chain([new Residual(branch), norm2d(), relu()])
@@ -38,7 +38,7 @@ function residualBlocks(): Layer[] {
   ]
 }
 
-/** How many epochs, and on how many of the training images; default all. */
+/** Number of epochs, and of training images; default all. */
 export interface ResnetRun {
   readonly set: ImageSet
   readonly beta: number
@@ -49,7 +49,7 @@ export interface ResnetRun {
 const dataOf = (seed: number, { set, limit }: ResnetRun): Promise<Digits> =>
   digits({ set, batchSize: 512, seed, flat: false, ...(limit === undefined ? {} : { limit }) })
 
-/** Percent of the test images told right after each epoch of the readout. */
+/** Percent of the test images classified correctly after each epoch of the readout. */
 export async function resnetFormatted(seed: number, run: ResnetRun): Promise<Curve> {
   const data = await dataOf(seed, run)
   using model = new HSICSequential({ inputShape: imageShape[run.set], seed })

@@ -1,4 +1,4 @@
-/** Format training at settings that others found better (IandRover/HSIC_Bottleneck-Pytorch). */
+/** Format training at better settings found by others (IandRover/HSIC_Bottleneck-Pytorch). */
 import { BatchNorm1d, Chain, Dense, HSIC, HSICOutput, HSICSequential } from '../../../ts/index.js'
 import { digits, disposeOf } from '../digits.js'
 import { after, type Experiment, percent, type Values } from '../experiment.js'
@@ -6,7 +6,7 @@ import { quiet } from './networks.js'
 
 const adamW = { optimizer: 'adamw', learningRate: 1e-3 } as const
 
-/** Accuracy by epoch of the readout after epochs of layer-by-layer training. */
+/** Accuracy by epoch of the readout, after layer-by-layer training. */
 async function tuned(seed: number, epochs: number, readout: number): Promise<Values> {
   const { train, test } = await digits({ batchSize: 256, shuffle: true, seed })
   using model = new HSICSequential({ inputShape: [784], seed })
@@ -31,7 +31,7 @@ export const tunedExperiment: Experiment = {
   settings:
     '784-256-128-128-10; dense, gelu, then batch normalization without scale and shift; sigma 10 without the root of d, beta 1000, batch 256, shuffled, AdamW 1e-3 without a schedule; layer by layer, then the readout',
   differences:
-    'the program of IandRover trains 100 epochs, the readout in turn with the blocks and with dropout .2 and a relu on the scores; its claim is 97-98 without a table',
+    'the program of IandRover trains 100 epochs, alternates blocks and readout, and has dropout .2 and a relu on the scores; it claims 97-98 without a table',
   cases: {
     ten: { settings: '10 epochs, 2 of the readout', run: (seed) => tuned(seed, 10, 2) },
     hundred: { settings: '100 epochs, 5 of the readout', run: (seed) => tuned(seed, 100, 5) },

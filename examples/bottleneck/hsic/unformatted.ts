@@ -1,4 +1,4 @@
-/** Training without any readout: the last layer has a unit for each class, and nothing but the HSIC objective says which. */
+/** Training without a readout: the last layer has one unit per class, and only the HSIC objective assigns classes to units. */
 import { HSICSequential } from '../../../ts/index.js'
 import { digits, disposeOf, type ImageSet, pixelsOf } from '../digits.js'
 import { after, type Case, type Experiment, type Row, type Shape } from '../experiment.js'
@@ -6,7 +6,7 @@ import { backPropagated, blocks, type Curve, descent, measure, quiet, rightUnits
 
 const form = { width: 1024, last: 10 }
 
-/** Percent of the test images told right after each epoch; units are matched with classes on the training images. */
+/** Percent of the test images classified correctly after each epoch; units are matched with classes on the training images. */
 export async function unformatted(
   seed: number,
   {
@@ -50,9 +50,9 @@ const plain = (set: ImageSet): Case => ({
 const settings =
   '7 blocks of width 1024, the last 10. HSIC: batch 256, SGD .001, weight decay 1e-3, sigma 6, 5 epochs. Back-propagation: the same blocks and a readout of 10, batch 256, SGD .05, weight decay 1e-5, 5 epochs'
 const differences =
-  'which unit stands for which class is found on the training images; theirs was found on the test images that are scored, which can only flatter. Theirs is the mean over classes of the share told right, in training mode; ours the share of all images, in evaluation mode'
+  'units are matched with classes on the training images; theirs on the scored test images, which is biased upward. Their accuracy is the mean over classes, in training mode; ours is over all images, in evaluation mode'
 
-/** The end of HSIC lies below that of back-propagation, by less than 2 points. */
+/** HSIC ends below back-propagation, by less than 2 points. */
 const below: Shape = {
   claim: 'HSIC ends below back-propagation, by less than 2 points',
   cases: ['hsic', 'plain'],

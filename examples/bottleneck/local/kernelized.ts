@@ -1,4 +1,7 @@
-/** The plausible kernelized bottleneck of Pogodin and Latham 2020 (arXiv 2006.07123) on MNIST: each layer makes pHSIC(Z, Z) - gamma pHSIC(Z, Y) smaller. */
+/**
+ * The plausible kernelized bottleneck of Pogodin and Latham 2020 (arXiv 2006.07123) on MNIST: each layer minimizes pHSIC(Z, Z) - gamma
+ * pHSIC(Z, Y).
+ */
 import {
   Dense,
   Dropout,
@@ -19,12 +22,12 @@ const depth = 3
 const gamma = 2
 const sigma = 5
 
-/** Similarity of what a layer gives. */
+/** Similarity of a layer's outputs. */
 export interface KernelForm {
   readonly kernel: 'gaussian' | 'cosine'
-  /** Groups of neighboring units whose deviations stand for them; default: the units themselves. */
+  /** Groups of neighboring units, represented by their standard deviations; default: the units themselves. */
   readonly groups?: number
-  /** Rates of the layers and of the readout. */
+  /** Learning rates of the layers and of the readout. */
   readonly local: number
   readonly final: number
 }
@@ -46,14 +49,14 @@ function deviations(z: Tensor, groups: number): Tensor {
     .sqrt()
 }
 
-/** Cosines between rows; 0 with a row of zeros. */
+/** Cosines between rows; 0 for a row of zeros. */
 function cosines(z: Tensor): Tensor {
   const squares = z.square().sum(1, { keepDims: true })
   const unit = z.div(squares.maximum(1e-12).sqrt())
   return unit.matmul(unit.permute([1, 0]))
 }
 
-/** The estimate without centering of both sides: mean of (A - mean A) B. */
+/** The estimate in which only one side is centered: mean of (A - mean A) B. */
 const pHSIC = (a: Tensor, b: Tensor) => a.sub(a.mean()).mul(b).mean()
 
 /** The objective of a layer. */
@@ -123,7 +126,7 @@ export const kernelized: Experiment = {
   name: 'kernelized',
   title: 'Plausible kernelized bottleneck, MNIST',
   settings: `784-1024-1024-1024-10 without biases, leaky relu, dropout .01, batch 256, SGD with momentum .95, weight decay 1e-7 (readout 1e-6), rates x .25 after 50, 75 and 90 % of ${epochs} epochs, gamma 2, sigma 5`,
-  differences: `${epochs} epochs in place of 100: nothing is called reproduced`,
+  differences: `${epochs} epochs instead of 100, so there is no verdict`,
   cases: Object.fromEntries(
     Object.entries(forms).map(([name, { title, theirs: _, ...form }]) => [
       name,
@@ -145,7 +148,10 @@ export const kernelized: Experiment = {
   ],
 }
 
-/** Percent of the test images told right after three epochs with the cosine kernel on 12,000 images: groups with the Gaussian kernel begin much slower. */
+/**
+ * Percent of the test images classified correctly after three epochs with the cosine kernel on 12,000 images: groups with the Gaussian
+ * kernel start much more slowly.
+ */
 export async function quickKernelized(seed: number): Promise<number> {
   return after('test')(await run(seed, forms.cosine as KernelForm, 3, 12_000))
 }

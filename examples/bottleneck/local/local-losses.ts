@@ -23,12 +23,12 @@ import { after, type Experiment, percent, type Values } from '../experiment.js'
 
 const width = 1024
 const depth = 3
-/** Share of the similarity in the loss of both. */
+/** Weight of the similarity in the combined loss. */
 const share = 0.99
 
 export type LocalLoss = 'pred' | 'sim' | 'predsim'
 
-/** Correlations between samples: rows are centered and given length 1. */
+/** Correlations between samples: rows are centered and scaled to length 1. */
 function similarities(h: Tensor): Tensor {
   const centered = h.sub(h.mean(1, { keepDims: true }))
   const length = centered.square().sum(1, { keepDims: true }).add(1e-16).sqrt()
@@ -50,7 +50,7 @@ export function localObjective(loss: LocalLoss): (view: LocalView) => Tensor {
 }
 
 async function run(seed: number, loss: LocalLoss, epochs: number, limit = 60_000): Promise<Values> {
-  // Normalized as in the authors' code: mean .1307, deviation .3081.
+  // Normalized as in the authors' code: mean .1307, standard deviation .3081.
   const range = [-0.1307 / 0.3081, (1 - 0.1307) / 0.3081] as const
   const data = await digits({ batchSize: 128, range, shuffle: true, seed, flat: false, limit })
   const layer = (index: number) => {
@@ -106,7 +106,7 @@ export const localLosses: Experiment = {
   name: 'local-losses',
   title: 'Local losses, MNIST',
   settings: `3 layers of 1024 (dense, batch normalization, relu) and a readout, dropout .1, crops after padding by 2 pixels, batch 128, Adam 5e-4, rates x .25 after 50, 75, 89 and 94 % of ${epochs} epochs`,
-  differences: `${epochs} epochs in place of 100: nothing is called reproduced. Back-propagation in their table: .75 % wrong`,
+  differences: `${epochs} epochs instead of 100, so there is no verdict. Back-propagation in their table: .75 % wrong`,
   higherIsBetter: false,
   cases: Object.fromEntries(
     Object.entries(forms).map(([name, [title]]) => [
@@ -123,7 +123,7 @@ export const localLosses: Experiment = {
   })),
 }
 
-/** Percent of the test images told wrong after one epoch of the loss of both on 12,000 images. */
+/** Percent of the test images misclassified after one epoch of the combined loss on 12,000 images. */
 export async function quickLocalLoss(seed: number): Promise<number> {
   return after('test')(await run(seed, 'predsim', 1, 12_000))
 }

@@ -1,22 +1,28 @@
-/** The network of PyGlow's notebook on MNIST: its curve with the softmax taken twice, and its information planes with and without dropout. */
+/**
+ * The network of PyGlow's notebook on MNIST: its learning curve with softmax applied twice, and its information planes with and without
+ * dropout.
+ */
 import { Conv2d, Dense, Dropout, Flatten, HSIC, IBSequential, mnist } from '../../../ts/index.js'
 import { after, curveOf, type Experiment, percent, type Study, type Values } from '../experiment.js'
 import { quiet } from '../hsic/networks.js'
 
-/** How the network is trained. */
+/** Options of the training. */
 export interface NotebookRun {
-  /** The output goes through a softmax once more in the loss, as in PyGlow. */
+  /** The loss applies softmax to the output again, as in PyGlow. */
   readonly doubleSoftmax?: boolean
-  /** Share of the outputs of each hidden dense layer that is dropped in training. Default none. */
+  /** Dropout rate after each hidden dense layer in training. Default none. */
   readonly dropout?: number
-  /** Follow HSIC (Gaussian, sigma 5) of each layer on every batch. */
+  /** Record HSIC (Gaussian, sigma 5) of each layer on every batch. */
   readonly track?: boolean
   readonly epochs: number
-  /** Use the first so many images. Default all. */
+  /** Maximum number of images. Default all. */
   readonly limit?: number
 }
 
-/** Losses and accuracies by epoch; with `track` also HSIC of each layer with the image (`x.LAYER`) and with the label (`y.LAYER`), means over the batches of an epoch. */
+/**
+ * Losses and accuracies by epoch; with `track` also HSIC of each layer with the image (`x.LAYER`) and with the label (`y.LAYER`), means
+ * over the batches of an epoch.
+ */
 export async function notebook(seed: number, run: NotebookRun): Promise<Values> {
   const { doubleSoftmax = false, dropout = 0, track = false, epochs, limit } = run
   const { train, validation, test } = await mnist.load({
@@ -52,7 +58,7 @@ export async function notebook(seed: number, run: NotebookRun): Promise<Values> 
   return { loss: history.loss, test: percent(metrics.accuracy), ...planes }
 }
 
-/** The courses of the layers in the information plane. */
+/** The trajectories of the layers in the information plane. */
 async function planesOf(model: IBSequential): Promise<Values> {
   using dynamics = model.evaluatedDynamics
   const [epochs, , layers] = dynamics.shape as [number, number, number, number]
@@ -106,7 +112,7 @@ export const planes: Experiment = {
   settings:
     'convolution 3 x 3 of 16 channels, dense 1000, 500, 200, softmax of 10, relu between; batch 64, SGD .001 with momentum .95, 7 epochs on 48,000 images',
   differences:
-    'which units the notebook drops is not documented; dropout here is .2 after each hidden dense layer. The planes compare layers with the label; PyGlow compared them with the output',
+    'the notebook does not document which units it drops; here dropout is .2 after each hidden dense layer. The planes compare layers with the label; PyGlow compared them with the output',
   cases: {
     'double-softmax': {
       settings: 'softmax twice in the loss',
@@ -162,6 +168,6 @@ export const planes: Experiment = {
 export const notebookStudy: Study = {
   title: 'Information planes of PyGlow 0.1.7',
   source:
-    "The published numbers are the loss that PyGlow's documentation shows, from 2.29 to 1.55 with a plateau near 2.30. Its network ends with a softmax whose output goes into a cross-entropy that takes a softmax again, so that the loss cannot fall below 1.46",
+    "The published values are the loss in PyGlow's documentation, from 2.29 to 1.55 with a plateau near 2.30. Its network ends with a softmax, and its cross-entropy applies softmax again, so the loss cannot fall below 1.46",
   experiments: [planes],
 }

@@ -2,7 +2,7 @@
 import { curveOf, type Experiment, type Row, type Shape, type Study, type Values } from '../experiment.js'
 import { type Form, jaxForm, notebook, type Reached, trained } from './training.js'
 
-/** What was measured, by name and epoch; only the epochs that were looked at have entries. */
+/** Measurements by name and epoch, for the measured epochs. */
 function valuesOf(name: string, reached: readonly Reached[]): Values {
   return {
     [`${name}.epochs`]: reached.map(({ epoch }) => epoch),
@@ -17,7 +17,7 @@ async function run(seed: number, form: Form, tradeOff: number, epochs: readonly 
   return { ...valuesOf('plain', plain), ...valuesOf('averaged', averaged) }
 }
 
-/** Reads what was measured after an epoch; default the last. */
+/** Reads a measurement after an epoch; default the last. */
 const at = (name: string, epoch?: number) => (values: Values) => {
   const [weights] = name.split('.')
   const index = epoch === undefined ? -1 : curveOf(values, `${weights}.epochs`).indexOf(epoch)
@@ -64,7 +64,7 @@ export const short: Experiment = {
   ],
 }
 
-/** Errors of 12 draws by epoch, weights not averaged; 1.27 after 200 is beyond what we run. */
+/** Errors of 12 draws by epoch, weights not averaged; 1.27 after 200 epochs, which are not run here. */
 const notebookErrors = [
   [1, 6.21, 1.5],
   [5, 2.31, 0.25],
@@ -79,7 +79,7 @@ export const byEpoch: Experiment = {
   differences:
     '20 of the 200 epochs; the text of the paper gives the rate 1e-3, the notebook 1e-4. Theirs after 40, 100 and 200 epochs: 1.42, 1.32, 1.27; with averaged weights at the end 1.21',
   remarks:
-    'The notebook prints 2.70, 2.31 and 2.67 after epochs 4, 5 and 6: its curve swings by .4 points from one epoch to the next, and the number of epoch 5 is a low point of it. Of 10,000 images 2.3 % have a standard error of .15 points.',
+    'The notebook prints 2.70, 2.31 and 2.67 after epochs 4, 5 and 6: its curve varies by .4 points between epochs, and epoch 5 is a minimum. The standard error of 2.3 % of 10,000 images is .15 points.',
   higherIsBetter: false,
   cases: {
     five: { settings: '5 epochs', run: (seed) => run(seed, notebook, 1e-3, [1, 5]) },
@@ -145,7 +145,7 @@ export const sweep: Experiment = {
   title: 'The trade-off (figure 1)',
   settings: `${common}; Adam 2e-4 (beta1 .5), rate x .97 every 2 epochs, 1 draw in a step, 12 draws averaged, weights averaged at .999, 6 epochs`,
   differences:
-    '6 epochs in place of 200, at twice the rate; the figure has no table, so shapes alone are compared',
+    '6 epochs instead of 200, at twice the rate; the figure has no table, so only trends are compared',
   higherIsBetter: false,
   cases: Object.fromEntries(
     betas.map((beta) => [
@@ -186,7 +186,7 @@ export const plane: Experiment = {
   title: 'A code of two numbers with a full covariance (figure 2)',
   settings:
     '784-1024-1024-5 relu, linear decoder, Adam 1e-4 (beta1 .5), rate x .97 every 2 epochs, 1 draw in a step, 12 draws averaged, weights not averaged, 30 epochs',
-  differences: '30 epochs in place of 200',
+  differences: '30 epochs instead of 200',
   higherIsBetter: false,
   cases: Object.fromEntries(
     ['1e-3', '1e-1', '1'].map((beta) => [
@@ -215,6 +215,6 @@ export const plane: Experiment = {
 export const vibStudy: Study = {
   title: 'Variational information bottleneck (Alemi, Fischer, Dillon and Murphy 2017, arXiv 1612.00410)',
   source:
-    "Published numbers are those printed in the authors' notebooks (alexalemi/vib_demo) and in the paper, one run each. Table 1 of the paper, percent wrong, by the paper's own words the best of a sweep: baseline 1.38, dropout 1.34, confidence penalty 1.36, label smoothing 1.40, VIB at beta .001 1.13",
+    "Published values are printed in the authors' notebooks (alexalemi/vib_demo) and in the paper, one run each. Table 1 of the paper, percent wrong, which the paper calls the best of a sweep: baseline 1.38, dropout 1.34, confidence penalty 1.36, label smoothing 1.40, VIB at beta .001 1.13",
   experiments: [short, byEpoch, sweep, plane],
 }

@@ -1,29 +1,32 @@
-/** The deep variational information bottleneck on MNIST (Alemi et al. 2017, arXiv 1612.00410) as its authors' two notebooks train it (alexalemi/vib_demo). */
+/**
+ * The deep variational information bottleneck on MNIST (Alemi et al. 2017, arXiv 1612.00410) as trained in its authors' two notebooks
+ * (alexalemi/vib_demo).
+ */
 import { Dense, fit, LearningRate, Sequential, stepLR, type Tensor, VIB } from '../../../ts/index.js'
 import { Averaged } from '../averaged.js'
 import { digits, disposeOf } from '../digits.js'
 
-/** What came of an epoch. */
+/** Measurements after an epoch. */
 export interface Reached {
   readonly epoch: number
-  /** Percent of the test images that are told wrong, probabilities averaged over draws. */
+  /** Percent of the test images misclassified, probabilities averaged over draws. */
   readonly error: number
   /** The same with one draw. */
   readonly errorOfOne: number
-  /** Mean rate over the test images, in bits: a bound of I(X;Z). */
+  /** Mean rate over the test images, in bits: an upper bound of I(X;Z). */
   readonly bits: number
 }
 
-/** What differs between the forms of training. */
+/** Differences between the forms of training. */
 export interface Form {
-  /** Numbers in the code. Default 256. */
+  /** Dimensions of the code. Default 256. */
   readonly hiddenDim?: number
   /** Default 'diag'. */
   readonly covType?: 'diag' | 'full'
   readonly learningRate: number
   /** beta1 of Adam. */
   readonly beta1: number
-  /** The rate is multiplied by it every second epoch. */
+  /** Factor of the learning rate every second epoch. */
   readonly decay: number
   /** Draws of the code in a training step. */
   readonly samples: number
@@ -53,20 +56,20 @@ export const jaxForm: Form = {
   range: [-1, 255 / 128 - 1],
 }
 
-/** What is trained, and for how long. */
+/** Options of a training run. */
 export interface VIBRun {
   readonly seed: number
   readonly form: Form
   /** Weight of the rate, beta. */
   readonly tradeOff: number
-  /** The epochs after which the test images are told; training ends after the last. */
+  /** The epochs after which the test images are classified; training ends after the last. */
   readonly epochs: readonly number[]
 }
 
-/** Measured with the weights as they are, and with their average over steps. */
+/** Measured with the current weights, and with their average over steps. */
 export interface Trained {
   readonly plain: readonly Reached[]
-  /** Rate of the average .999. */
+  /** With decay .999 of the moving average. */
   readonly averaged: readonly Reached[]
 }
 
@@ -94,7 +97,7 @@ export function vibOf({ seed, form, tradeOff }: Omit<VIBRun, 'epochs'>): VIB {
   }).compile({ optimizer: 'adam', learningRate, optimizerOptions: { betas: [beta1, 0.999] } })
 }
 
-/** Trains and tells the test images after the given epochs. */
+/** Trains, and classifies the test images after the given epochs. */
 export async function trained(run: VIBRun): Promise<Trained> {
   const { seed, form, epochs } = run
   const data = await digits({ batchSize: 100, range: form.range, shuffle: true, seed })
@@ -136,7 +139,7 @@ export async function trained(run: VIBRun): Promise<Trained> {
   return { plain, averaged }
 }
 
-/** Percent of images that are told wrong. */
+/** Percent of misclassified images. */
 async function errorOf(model: VIB, images: Tensor, labels: Int32Array, numSamples: number): Promise<number> {
   using probabilities = await model.predict(images, { numSamples, batchSize: 500 })
   using largest = probabilities.argMax(1)
@@ -158,7 +161,7 @@ async function bitsOf(model: VIB, images: Tensor): Promise<number> {
   return sum / count / Math.LN2
 }
 
-/** Three epochs of the first notebook at two trade-offs: what the tests run. */
+/** Three epochs of the first notebook at two trade-offs, for the tests. */
 export async function quickTradeOffs(seed: number): Promise<{ weak: Reached; strong: Reached }> {
   const at = async (tradeOff: number) => {
     const { plain } = await trained({ seed, form: notebook, tradeOff, epochs: [3] })

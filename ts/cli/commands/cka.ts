@@ -1,4 +1,4 @@
-/** `hyperglow cka A B`: how alike the layers of two networks are. */
+/** `hyperglow cka A B`: similarity of the layers of two networks. */
 import { join, resolve } from 'node:path'
 import { layerSimilarity } from '../../analysis/similarity/matrix.js'
 import { ArgumentError, DataError } from '../../core/errors.js'
@@ -11,7 +11,7 @@ import { epochsOf } from '../epochs-text.js'
 import { checkFormats } from '../pictures.js'
 import type { Terminal } from '../terminal.js'
 
-/** Options of the command, as commander gives them. */
+/** Options of the command, as parsed by commander. */
 export interface CkaOptions {
   readonly epoch: string
   readonly biased?: boolean
@@ -33,7 +33,7 @@ export async function ckaCommand(
   const counts = new Set([...a.arrays, ...b.arrays].map(({ shape }) => shape[0]))
   if (counts.size > 1) {
     throw new DataError(
-      `${pathA} and ${pathB ?? pathA} hold ${[...counts].join(' and ')} samples; both networks must answer to the same samples, in one order`,
+      `${pathA} and ${pathB ?? pathA} hold ${[...counts].join(' and ')} samples, expected the same samples in the same order; dump both networks for one set of samples`,
     )
   }
   const values = await layerSimilarity(new CKA({ unbiased: !biased }), a.arrays, { others: b.arrays })

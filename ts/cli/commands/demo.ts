@@ -10,7 +10,7 @@ import { report } from '../../plots/report.js'
 import { drawPictures } from '../pictures.js'
 import type { Terminal } from '../terminal.js'
 
-/** Options of the command, as commander gives them. */
+/** Options of the command, as parsed by commander. */
 export interface DemoOptions {
   readonly out: string
   readonly open?: boolean
@@ -52,7 +52,7 @@ export async function demoCommand(
     meter.end()
     const pictures = await drawPictures(folder, set, { formats: ['svg'], band: 'se' })
     const page = await report(set, folder, {
-      title: 'Three spirals: what the layers of a small network keep',
+      title: 'Three spirals: information in the layers of a small network',
       configuration: {
         data: `${arms} spirals, ${arms * perArm} points with noise`,
         network: '2-16-12-8-3, tanh',
@@ -66,7 +66,7 @@ export async function demoCommand(
     terminal.print(set.toText({ width: terminal.width }))
     terminal.notes(set.notes())
     terminal.print(
-      `\nOpen this page: ${page}\nThe same of your own activations: hyperglow plane DUMP --out ${join(out, 'mine')}`,
+      `\nOpen this page: ${page}\nThe same for your own activations: hyperglow plane DUMP --out ${join(out, 'mine')}`,
     )
     if (open) openPage(page)
   } finally {
@@ -74,11 +74,11 @@ export async function demoCommand(
   }
 }
 
-/** Spirals in a plane with a little noise, always the same: positions `[n, 2]` and arms. */
+/** Spirals in a plane with slight noise, always the same: positions `[n, 2]` and arms. */
 function spirals() {
   const random = new HostRandom(1)
   const n = arms * perArm
-  // The sum of 12 uniform numbers less 6 is normal enough for noise.
+  // The sum of 12 uniform numbers minus 6 is nearly normal.
   const noise = () => Array.from({ length: 12 }, () => random.next()).reduce((sum, one) => sum + one, -6)
   const x = new Float32Array(2 * n)
   const y = new Int32Array(n)
@@ -93,7 +93,7 @@ function spirals() {
   return { x: { dtype: 'float32' as const, shape: [n, 2], data: x }, y }
 }
 
-/** Shows a page with the program that the system has for it; where it has none, the path was printed. */
+/** Opens a page with the system's browser; without one, the printed path is enough. */
 function openPage(page: string): void {
   const [program, ...before] =
     process.platform === 'darwin'

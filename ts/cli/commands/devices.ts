@@ -1,10 +1,10 @@
-/** `hyperglow devices`: what there is to compute on. */
+/** `hyperglow devices`: the devices that can compute. */
 import { availableParallelism } from 'node:os'
 import { type DeviceInfo, devices } from '../../core/memory.js'
 import { version } from '../../core/version.js'
 import type { Terminal } from '../terminal.js'
 
-/** What instruction sets are called elsewhere. */
+/** Standard names of instruction sets. */
 const instructions: Readonly<Record<string, string>> = {
   amx: 'AVX-512 and AMX',
   avx512: 'AVX-512',
@@ -25,6 +25,6 @@ export function devicesCommand(terminal: Terminal): void {
   ])
   terminal.table([['device', 'default', 'threads', 'instructions'], ...rows], { left: [0, 1, 3] })
   terminal.prose(
-    `\nhyperglow ${version}, Node ${process.version}, ${availableParallelism()} processors. HYPERGLOW_DEVICE=NAME makes another device the default. The device "reference" is slow; results that differ there are worth a report.`,
+    `\nhyperglow ${version}, Node ${process.version}, ${availableParallelism()} processors. HYPERGLOW_DEVICE=NAME sets the default device. The device "reference" is slow; please report results that differ on it.`,
   )
 }

@@ -1,9 +1,9 @@
-/** `hyperglow inspect DUMP`: what a dump holds. */
+/** `hyperglow inspect DUMP`: the contents of a dump. */
 import { inspect, type LayerInspection } from '../../dynamics/inspect.js'
 import { type EndOptions, readDumps } from '../dump.js'
 import { shownNumber, type Terminal } from '../terminal.js'
 
-/** Says what a dump holds, before anything is measured. */
+/** Prints the contents of a dump, before any measurement. */
 export async function inspectCommand(
   dumps: readonly string[],
   options: EndOptions,
@@ -32,7 +32,7 @@ export async function inspectCommand(
     [
       'input x',
       x === null
-        ? 'not there: each sample counts as an input of its own'
+        ? 'missing: each sample counts as a different input'
         : `${x.dtype} [n, ${x.shape.join(', ')}]`,
     ],
     ['target y', targetText(y)],
@@ -44,7 +44,7 @@ export async function inspectCommand(
 }
 
 function targetText(y: Awaited<ReturnType<typeof inspect>>['y']): string {
-  if (y === null) return 'not there: nothing can be said of I(H; Y)'
+  if (y === null) return 'missing: I(H; Y) is NaN'
   if (y.entropy === null) return 'numbers'
   const bits = y.entropy / Math.LN2
   return `${y.classes} classes, H(Y) = ${y.entropy.toFixed(3)} nats = ${bits.toFixed(3)} bits`

@@ -8,7 +8,7 @@ import { arrayOf } from '../array-argument.js'
 import { checkedUnits, estimatorOf } from '../estimator-text.js'
 import { shownNumber, type Terminal } from '../terminal.js'
 
-/** Options of the command, as commander gives them. */
+/** Options of the command, as parsed by commander. */
 export interface MiOptions {
   readonly estimator?: readonly string[]
   readonly all?: boolean
@@ -18,7 +18,7 @@ export interface MiOptions {
   readonly seed: number
 }
 
-/** What `--all` asks: estimators of information that need no training and no range of their own. */
+/** Estimators of `--all`: estimators of information that need no training and no range. */
 const all = [
   'auto',
   'ksg',
@@ -121,7 +121,7 @@ async function resultOf(
   }
 }
 
-/** The table of results, and how errors and p-values were found. */
+/** The table of results, and the methods of errors and p-values. */
 function printResults(
   results: readonly Result[],
   { bootstrap, permutations }: MiOptions,

@@ -1,4 +1,4 @@
-/** `hyperglow plane DUMP...`: the information plane of activations, as a table, pictures and files. */
+/** `hyperglow plane DUMP...`: the information plane of activations, as a table, figures and files. */
 import { join, relative, resolve } from 'node:path'
 import { ArgumentError } from '../../core/errors.js'
 import { version } from '../../core/version.js'
@@ -14,7 +14,7 @@ import { measureInParts, removeParts } from '../parts.js'
 import { drawPictures } from '../pictures.js'
 import { shownNumber, type Terminal } from '../terminal.js'
 
-/** Options of the command, as commander gives them. */
+/** Options of the command, as parsed by commander. */
 export interface PlaneOptions extends EndOptions {
   readonly estimator: readonly string[]
   readonly units: string
@@ -30,10 +30,10 @@ export interface PlaneOptions extends EndOptions {
   readonly resume?: boolean
 }
 
-/** Epochs of a table on a terminal. */
+/** Maximum number of epochs of a table on a terminal. */
 const tableEpochs = 10
 
-/** Measures dumps, prints a table and writes pictures and files. */
+/** Measures dumps, prints a table and writes figures and files. */
 export async function planeCommand(
   dumps: readonly string[],
   options: PlaneOptions,
@@ -43,7 +43,7 @@ export async function planeCommand(
   const { out, resume = false } = options
   if (resume && out === undefined) {
     throw new ArgumentError(
-      '--resume: given without --out DIR, where a measurement is kept while it is under way',
+      '--resume: given without --out DIR, the folder in which a measurement is kept; give --out',
     )
   }
   const units = checkedUnits(options.units)
@@ -90,7 +90,7 @@ export async function planeCommand(
   terminal.written(files.map((file) => relative(process.cwd(), file) || file))
 }
 
-/** Tables of all epochs, or of some that are spread over them. */
+/** Tables of all epochs, or of evenly spread ones. */
 function printTables(runs: RunSet, hasFiles: boolean, terminal: Terminal): void {
   const { epochs } = runs
   const step = (epochs.length - 1) / (tableEpochs - 1)

@@ -1,4 +1,4 @@
-/** `hyperglow plot RUN...`: pictures of runs of our own that were stored while they trained. */
+/** `hyperglow plot RUN...`: plots of stored runs of hyperglow. */
 import { resolve } from 'node:path'
 import { RunSet } from '../../dynamics/run-set.js'
 import { readRuns } from '../../dynamics/runs-folder.js'
@@ -7,7 +7,7 @@ import { checkedUnits } from '../estimator-text.js'
 import { drawPictures } from '../pictures.js'
 import type { Terminal } from '../terminal.js'
 
-/** Options of the command, as commander gives them. */
+/** Options of the command, as parsed by commander. */
 export interface PlotOptions {
   readonly band: Band
   readonly units?: string
@@ -15,7 +15,7 @@ export interface PlotOptions {
   readonly format: readonly string[]
 }
 
-/** Draws stored runs, all in one picture. */
+/** Draws stored runs, all in one figure. */
 export async function plotCommand(
   folders: readonly string[],
   { band, units, out, format }: PlotOptions,

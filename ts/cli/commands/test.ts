@@ -1,17 +1,17 @@
-/** `hyperglow test X Y`: whether two arrays depend on each other. */
+/** `hyperglow test X Y`: test of independence of two arrays. */
 import { permutationTest } from '../../analysis/permutation-test.js'
 import { arrayOf } from '../array-argument.js'
 import { estimatorOf } from '../estimator-text.js'
 import { shownNumber, type Terminal } from '../terminal.js'
 
-/** Options of the command, as commander gives them. */
+/** Options of the command, as parsed by commander. */
 export interface TestOptions {
   readonly estimator: readonly string[]
   readonly permutations: number
   readonly seed: number
 }
 
-/** Tests independence by shuffling, for any measure of dependence. */
+/** Tests independence by permutation, for any measure of dependence. */
 export async function testCommand(
   [pathX, pathY]: readonly [string, string],
   { estimator: texts, permutations, seed }: TestOptions,

@@ -1,4 +1,4 @@
-/** Runs and epochs out of the arrays of a dump. */
+/** Arrangement of the arrays of a dump into runs and epochs. */
 
 import { showShape } from '../../core/dtype.js'
 import { DataError } from '../../core/errors.js'
@@ -8,7 +8,7 @@ import { byName, type End, endOf } from './names.js'
 import { type Placed, placesOf, type Remarks } from './places.js'
 import type { ActivationRun } from './types.js'
 
-/** What a caller says of a dump. */
+/** Choices of the caller. */
 export interface Wanted {
   /** Name of the array of input samples, or the array itself. */
   readonly x?: string | LazyArray | undefined
@@ -18,17 +18,17 @@ export interface Wanted {
   readonly layers?: readonly string[] | undefined
 }
 
-/** An epoch: its layers, and the names of what they lie in. */
+/** An epoch: its layers, and the path to them. */
 interface Epoch {
   readonly layers: Map<string, Leaf>
   readonly path: readonly string[]
 }
 
 /**
- * Puts the arrays of a dump in runs and epochs.
+ * Arranges the arrays of a dump into runs and epochs.
  *
- * @param source what to call the dump in messages
- * @throws DataError where arrays stand for the same place, or where samples of layers and ends do not go together
+ * @param source name of the dump in messages
+ * @throws DataError if two arrays have the same run, epoch and layer, or if the samples of layers, inputs and labels do not match
  */
 export function arrange(
   source: string,
@@ -55,7 +55,7 @@ export function arrange(
     .map(([name, epochs]) => runOf(source, name, epochs, ends, wanted, remarks))
 }
 
-/** The end that an array is; 'unused' where it looks like one and the caller gives another. */
+/** Whether an array holds inputs or labels; 'unused' if it looks like it and the caller gives another. */
 function roleOf({ name }: Leaf, wanted: Wanted): End | 'unused' | undefined {
   if (name === wanted.x) return 'x'
   if (name === wanted.y) return 'y'
@@ -63,7 +63,7 @@ function roleOf({ name }: Leaf, wanted: Wanted): End | 'unused' | undefined {
   return end !== undefined && wanted[end] !== undefined ? 'unused' : end
 }
 
-/** Epochs by number, of each run by name. */
+/** Epochs by number, for each run by name. */
 function grouped(
   source: string,
   places: readonly Placed[],
@@ -88,7 +88,7 @@ function grouped(
     const unknown = epochs.get(undefined)
     if (unknown === undefined || epochs.size === 1) continue
     remarks.add(
-      `${[...unknown.layers.values()].slice(0, 3).map(where).join(', ')}: no epoch is told by the name, as others of run '${run}' do; left out`,
+      `${[...unknown.layers.values()].slice(0, 3).map(where).join(', ')}: the name has no epoch, unlike others of run '${run}'; left out`,
     )
     epochs.delete(undefined)
   }
@@ -130,7 +130,7 @@ function runOf(
   }
 }
 
-/** The arrays of an epoch that are of the same samples. */
+/** The arrays of an epoch with the same number of samples. */
 function sound(source: string, { layers, path }: Epoch, ends: Ends, wanted: Wanted, remarks: Remarks) {
   const counts = [...layers.values()].map(({ array }) => array.shape[0])
   const near = (end: End) => nearest(ends[end], path)
@@ -144,13 +144,13 @@ function sound(source: string, { layers, path }: Epoch, ends: Ends, wanted: Want
     if (leaf.array.shape[0] === n) kept.set(layer, leaf.array)
     else
       remarks.add(
-        `'${layer}' of shape ${showShape(leaf.array.shape)} is not of the ${n} samples of the others; left out`,
+        `'${layer}' of shape ${showShape(leaf.array.shape)} does not have the ${n} samples of the others; left out`,
       )
   }
   return { x, y, layers: kept }
 }
 
-/** The number of samples: that of most layers, and of an end among those that are as frequent. */
+/** The number of samples: that of most layers; among equally frequent numbers, that of inputs or labels. */
 function samplesOf(counts: readonly (number | undefined)[], ends: readonly LazyArray[]): number | undefined {
   const given = new Set(ends.map(({ shape }) => shape[0]))
   const frequency = new Map<number, number>()
@@ -160,14 +160,14 @@ function samplesOf(counts: readonly (number | undefined)[], ends: readonly LazyA
   return among.sort((a, b) => b[1] - a[1])[0]?.[0]
 }
 
-/** The ends of the innermost place around an epoch. */
+/** Inputs or labels in the innermost folder around an epoch. */
 function nearest(ends: readonly Leaf[], path: readonly string[]): Leaf[] {
   const around = ends.filter((end) => end.path.every((name, level) => path[level] === name))
   const most = Math.max(-1, ...around.map((end) => end.path.length))
   return around.filter((end) => end.path.length === most)
 }
 
-/** The one end of these that has the samples of the layers. */
+/** The candidate with the samples of the layers. */
 function endAmong(
   source: string,
   end: End,
@@ -177,7 +177,7 @@ function endAmong(
 ): LazyArray | undefined {
   const differ = (what: string, { shape }: LazyArray) =>
     new DataError(
-      `${source}: ${what} has ${shape[0] ?? 'no'} samples, and the layers have ${n}: they are not of the same samples; write both from the same pass`,
+      `${source}: ${what} has ${shape[0] ?? 'no'} samples, and the layers have ${n}, so the samples differ; write both from the same pass`,
     )
   if (typeof given === 'object') {
     if (given.shape[0] !== n) throw differ(`the given ${end}`, given)
@@ -200,8 +200,8 @@ function endAmong(
 }
 
 /**
- * The layers of a run: as the caller has them, else in the order of the files where that is no order by letters (a recorder that writes layers as they
- * are called), else by name, where fc2 comes before fc10.
+ * The layers of a run: in the caller's order; otherwise in the order of the files, unless it is alphabetical (a recorder writes layers in
+ * the order of calls); otherwise by name, with fc2 before fc10.
  */
 function layerOrder(lists: readonly (readonly string[])[], wanted: Wanted, remarks: Remarks): string[] {
   const all = [...new Set(lists.flat())]
@@ -211,6 +211,6 @@ function layerOrder(lists: readonly (readonly string[])[], wanted: Wanted, remar
   const natural = [...all].sort(byName)
   if (isByLetters) return natural
   if (String(natural) !== String(all))
-    remarks.add('layers stand in the order of the files; give { layers } for another')
+    remarks.add('layers are in the order of the files; give { layers } for another order')
   return all
 }

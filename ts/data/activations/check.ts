@@ -1,4 +1,4 @@
-/** Activations that anybody may have made, held against what they promise. */
+/** Checks of custom activations. */
 
 import { showShape, sizeOf } from '../../core/dtype.js'
 import { ArgumentError, DataError, describe } from '../../core/errors.js'
@@ -8,23 +8,21 @@ import { type LazyArray, type RowRange, rowsOf } from '../../io/lazy-array.js'
 import type { ActivationRun, Activations } from './types.js'
 
 /**
- * The same activations, whose parts were looked at, and whose arrays are when they are read.
+ * The same activations with checked properties; arrays are checked when they are read.
  *
- * @throws ArgumentError for what are no activations, saying where
+ * @throws ArgumentError unless given activations, with the faulty property
  */
 export function checkedActivations(who: string, given: unknown): Activations {
   const { source, runs, notes } = Object(given) as Record<string, unknown>
   if (!isList(runs) || (runs as unknown[]).length === 0) {
     throw new ArgumentError(
-      `${who}: given ${describe(given)}, expected activations { source, runs, notes } of at least one run, as readActivations('folder') gives them`,
+      `${who}: given ${describe(given)}, expected activations { source, runs, notes } of at least one run, as returned by readActivations('folder')`,
     )
   }
   const checked = Array.from(runs as unknown[], (run, i) => checkedRun(`${who}: run ${i}`, run))
   const twice = checked.find(({ name }, i) => checked.findIndex((run) => run.name === name) !== i)
   if (twice !== undefined)
-    throw new ArgumentError(
-      `${who}: two runs are called ${describe(twice.name)}; give each a name of its own`,
-    )
+    throw new ArgumentError(`${who}: two runs are called ${describe(twice.name)}; give each its own name`)
   return {
     source: typeof source === 'string' ? source : 'activations',
     runs: checked,
@@ -48,11 +46,11 @@ function checkedRun(what: string, given: unknown): ActivationRun {
     (epoch, i) => Number.isSafeInteger(epoch) && (i === 0 || (epoch as number) > (numbers[i - 1] as number)),
   )
   if (numbers.length === 0 || !isRising)
-    throw wrong('epochs', epochs, 'whole numbers that rise, at least one')
+    throw wrong('epochs', epochs, 'ascending whole numbers, at least one')
   const names = textsIn(layers)
   if (names === undefined || new Set(names).size !== names.length)
     throw wrong('layers', layers, 'names, each once')
-  // The methods of a class are called on it.
+  // Called as a method, since the object may be of a class.
   const call = (part: 'x' | 'y' | 'layer', ...args: unknown[]) => {
     const method = Object(given)[part] as unknown
     if (typeof method !== 'function') throw wrong(part, method, 'a function of the epoch')
@@ -70,7 +68,7 @@ function checkedRun(what: string, given: unknown): ActivationRun {
   }
 }
 
-/** Arrays that were wrapped before: the same one is given again, since readers tell by it what they have read. */
+/** Arrays that were wrapped before. The same wrapper is returned again, since readers compare arrays by identity. */
 const wrapped = new WeakMap<object, CheckedArray>()
 
 function checkedArray(what: string, given: unknown): LazyArray | undefined {
@@ -79,7 +77,7 @@ function checkedArray(what: string, given: unknown): LazyArray | undefined {
   const lengths = isList(shape) ? Array.from(shape as unknown[]) : [Number.NaN]
   if (typeof dtype !== 'string' || typeof read !== 'function' || Number.isNaN(elementCount(lengths))) {
     throw new ArgumentError(
-      `${what} is ${describe(given)}, expected undefined or an array that is read when asked for: { dtype, shape, read([from, to]) }`,
+      `${what} is ${describe(given)}, expected undefined or an array that is read on demand: { dtype, shape, read([from, to]) }`,
     )
   }
   const known = wrapped.get(given as object)
@@ -89,7 +87,7 @@ function checkedArray(what: string, given: unknown): LazyArray | undefined {
   return made
 }
 
-/** An array whose answers are held against its shape. */
+/** An array whose results are checked against its shape. */
 class CheckedArray implements LazyArray {
   readonly dtype: string
   readonly band?: number
@@ -129,7 +127,7 @@ class CheckedArray implements LazyArray {
     const wanted = this.shape.length === 0 ? [] : [rows ?? data.shape[0], ...this.shape.slice(1)]
     if (String(data.shape) === String(wanted) && data.data.length === sizeOf(data.shape)) return
     throw new DataError(
-      `${this.what}: its read gave shape ${showShape(data.shape)}, expected ${showShape(wanted as number[])}; mend what reads it`,
+      `${this.what}: its read returned shape ${showShape(data.shape)}, expected ${showShape(wanted as number[])}; mend the read function`,
     )
   }
 }

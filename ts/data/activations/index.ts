@@ -1,3 +1,3 @@
-/** Activations: what layers answered to the same samples, by run and epoch. */
+/** Activations: outputs of layers for the same samples, by run and epoch. */
 export { type ReadActivationsOptions, readActivations } from './read.js'
 export type { ActivationRun, Activations } from './types.js'

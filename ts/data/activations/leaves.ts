@@ -1,4 +1,4 @@
-/** Every array of a dump with the folders, files and groups that it lies in. */
+/** Every array of a dump with its path of folders, files and groups. */
 
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -10,31 +10,31 @@ import { byName, endOf } from './names.js'
 
 /** An array of a dump. */
 export interface Leaf {
-  /** Names of the folders, of the file where it holds several arrays, and of the groups in it, outermost first. */
+  /** Names of the folders, of the file if it holds several arrays, and of its groups, outermost first. */
   readonly path: readonly string[]
-  /** Name of the array in them. */
+  /** Name of the array in the innermost of them. */
   readonly name: string
   readonly array: LazyArray
-  /** The file that it lies in. */
+  /** The file of the array. */
   readonly file: string
 }
 
-/** What a folder or a file holds. */
+/** Contents of a folder or a file. */
 export interface Found {
-  /** In the order of the files, by name, and of the arrays in them. */
+  /** In order of the files, by name, and of the arrays in them. */
   readonly leaves: Leaf[]
-  /** What is not read, and why: a reason for each name and the files that it holds for. */
+  /** Arrays that are not read: for each reason, the files. */
   readonly refused: Map<string, string[]>
   /** Files of other formats. */
   readonly others: string[]
 }
 
-/** Most files and arrays of a dump. */
+/** Maximum number of files and arrays of a dump. */
 const mostLeaves = 1e6
-/** Levels of folders that are looked through. */
+/** Maximum depth of folders. */
 const deepest = 12
 
-/** Looks through a folder, or a file. */
+/** Lists the arrays of a folder, or of a file. */
 export async function leavesOf(root: string): Promise<Found> {
   const found: Found = { leaves: [], refused: new Map(), others: [] }
   if (formatOf(root) === undefined) await addFolder(root, [], found, 0)
@@ -50,7 +50,7 @@ async function addFolder(
 ): Promise<void> {
   if (level > deepest)
     throw new DataError(
-      `${folder}: folders are nested deeper than ${deepest} levels; give the one of the runs`,
+      `${folder}: folders are nested deeper than ${deepest} levels; give the folder of the runs`,
     )
   const entries = await readdir(folder, { withFileTypes: true })
   for (const entry of entries.sort((a, b) => byName(a.name, b.name))) {
@@ -74,7 +74,7 @@ async function addFile(file: string, path: readonly string[], found: Found): Pro
     opened = await openArrays(file, { labels: endOf(stem) === 'y' })
   } catch (error) {
     if (!(error instanceof HyperglowError)) throw error
-    // A dump that lacks a file in silence would be believed.
+    // A dump without a damaged file would look complete.
     throw new DataError(`${error.message}; mend the file, or move it out of the dump`, { cause: error })
   }
   const { arrays, refused } = opened
@@ -85,7 +85,7 @@ async function addFile(file: string, path: readonly string[], found: Found): Pro
     const parts = isSingle ? [stem] : key.split('/')
     const name = parts.at(-1) as string
     const inner = parts.slice(0, -1)
-    // A file of nothing but samples and labels belongs to all that lies beside it.
+    // A file of only inputs and labels applies to everything beside it.
     const own = isSingle || holdsEnds ? [] : [stem]
     found.leaves.push({ path: [...path, ...own, ...inner], name, array, file })
     if (found.leaves.length > mostLeaves)

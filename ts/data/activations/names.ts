@@ -1,25 +1,25 @@
-/** What names of files, folders and arrays tell: epochs, runs, and which arrays are the ends of the network. */
+/** Names of files, folders and arrays: epochs, runs, and inputs or labels. */
 
-/** Which end of the network an array is, by its name. */
+/** Inputs or labels. */
 export type End = 'x' | 'y'
 
 const input = /^(x(s|test|train|val|data|in)?|inputs?)([ _.-].*|\d.*)?$/i
 const target = /^(y(s|test|train|val|true|data|labels?)?|labels?|targets?|classes)([ _.-].*|\d.*)?$/i
-/** Names that begin as an end does, and are what a network made of it. */
+/** Prefixes like those of labels or inputs, in names of the network's outputs. */
 const made = /(pred|hat|prob|score|logit|out|recon)/i
 
-/** The end that an array of this name is; undefined for a layer. */
+/** Whether an array of this name holds inputs or labels; undefined for a layer. */
 export function endOf(name: string): End | undefined {
   if (made.test(name)) return undefined
   if (input.test(name)) return 'x'
   return target.test(name) ? 'y' : undefined
 }
 
-/** A name with the number of an epoch in it, and what is left of it. */
+/** A name with the number of an epoch, and the rest of the name. */
 export interface Numbered {
   readonly epoch: number
   readonly rest: string
-  /** What the number counts, as the name says. */
+  /** The unit of the number, by the name. */
   readonly counts: 'epochs' | 'steps'
 }
 
@@ -27,7 +27,7 @@ const words = '(epochs?|ep|e|steps?|iter(?:ation)?s?|it|ckpt|checkpoint)'
 const inFolder = new RegExp(String.raw`(?<![a-z])${words}[ _.=-]?(\d+)(?!\d)`, 'i')
 const inArray = /(?<![a-z])(epochs?|ckpt|checkpoint)[ _.=-]?(\d+)(?!\d)/i
 
-/** The epoch that a name of a folder or file tells in words, such as `seed1_epoch10`; of an array, in fewer words, since layers have numbers. */
+/** The epoch in the name of a folder or file, such as `seed1_epoch10`. For an array fewer words count, since layers have numbers. */
 export function epochIn(name: string, of: 'folder' | 'array'): Numbered | undefined {
   const found = (of === 'folder' ? inFolder : inArray).exec(name)
   if (found === null) return undefined
@@ -40,7 +40,7 @@ export function epochIn(name: string, of: 'folder' | 'array'): Numbered | undefi
 
 const runWord = /(?<![a-z])(seed|run|trial|rep|replicate|repeat|fold|init)s?(?![a-z])/i
 
-/** Whether a name says that its number is that of a run. */
+/** Whether a name marks its number as the number of a run. */
 export function isRunName(name: string): boolean {
   return runWord.test(name)
 }
@@ -52,7 +52,7 @@ export function numberIn(name: string): { readonly number: number; readonly arou
   return { number: Number(digits[0]), around: name.replace(digits[0], '#') }
 }
 
-/** Order of names in which numbers count as numbers: fc2 comes before fc10. */
+/** Order of names with numbers by value: fc2 comes before fc10. */
 export function byName(a: string, b: string): number {
   const [as, bs] = [partsOf(a), partsOf(b)]
   for (let i = 0; i < Math.min(as.length, bs.length); i++) {

@@ -1,23 +1,23 @@
-/** Which run and which epoch the arrays of a dump belong to, by the names of what they lie in. */
+/** Run and epoch of the arrays of a dump, by the names of their folders and files. */
 
 import type { Leaf } from './leaves.js'
 import { epochIn, isRunName, numberIn } from './names.js'
 
-/** An array with its place. */
+/** An array with its run and epoch. */
 export interface Placed {
   readonly leaf: Leaf
-  /** Name of the run; empty where nothing names it. */
+  /** Name of the run; empty if no name has it. */
   readonly run: string
-  /** Undefined where no name tells it. */
+  /** Undefined if no name has it. */
   readonly epoch: number | undefined
   /** Name of the layer, without the epoch. */
   readonly layer: string
 }
 
-/** What was taken for what, for a reader. */
+/** Assumptions about names, for the reader. */
 export type Remarks = Set<string>
 
-/** Finds the places of the arrays of layers. */
+/** Finds run, epoch and layer of the arrays. */
 export function placesOf(leaves: readonly Leaf[], remarks: Remarks): Placed[] {
   const isEpoch = numberedLevels(leaves, remarks)
   return leaves.map((leaf) => {
@@ -34,15 +34,15 @@ export function placesOf(leaves: readonly Leaf[], remarks: Remarks): Placed[] {
     }
     const own = epoch === undefined ? epochIn(leaf.name, 'array') : undefined
     let layer = own?.rest ?? leaf.name
-    // Files of layers that hold an array for each epoch.
+    // Files of layers that hold one array per epoch.
     if (layer === '') layer = rest.pop() ?? leaf.name
     return { leaf, run: rest.join('/'), epoch: epoch ?? own?.epoch, layer }
   })
 }
 
 /**
- * Levels whose names differ by a number alone and are not told to be runs: the innermost of each path is that of the epochs, where none is
- * told by a word.
+ * Levels of names that differ only by a number and are not marked as runs: without a word such as `epoch`, the innermost of each path is
+ * the level of the epochs.
  */
 function numberedLevels(
   leaves: readonly Leaf[],
@@ -69,8 +69,7 @@ function numberedLevels(
     const last = path.findLastIndex((_, at) => numbered(path, at))
     if (last !== level) return false
     const { around } = numberIn(path[level] as string) as { around: string }
-    if (around !== '#')
-      remarks.add(`the numbers in names such as '${path[level]}' are taken as those of epochs`)
+    if (around !== '#') remarks.add(`the numbers in names such as '${path[level]}' are read as epochs`)
     return true
   }
 }

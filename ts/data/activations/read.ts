@@ -1,4 +1,4 @@
-/** Activations from the disk. */
+/** Activations read from disk. */
 
 import { basename, resolve } from 'node:path'
 import { DataError, IOError } from '../../core/errors.js'
@@ -15,9 +15,11 @@ import type { ActivationRun, Activations } from './types.js'
 
 /** Options of {@link readActivations}. */
 export interface ReadActivationsOptions {
-  /** The input samples: their name in the dump, the path of a file, or the array. Default: what is named x, x_test, inputs and alike. */
+  /**
+   * The input samples: their name in the dump, the path of a file, or the array. Default: the array named x, x_test, inputs and similar.
+   */
   x?: string | ArrayData
-  /** The labels or targets, alike. Default: what is named y, y_test, labels, targets and alike. */
+  /** The labels or targets, likewise. Default: the array named y, y_test, labels, targets and similar. */
   y?: string | ArrayData
   /** Names of the layers, input side first; others are left out. Default: all, see {@link ActivationRun.layers}. */
   layers?: readonly string[]
@@ -31,18 +33,18 @@ const end = either(text, array)
 const checks: Checks<ReadActivationsOptions> = { x: end, y: end, layers: listOf(text) }
 
 /**
- * Activations that any program wrote. A folder is a run, a number in a name is the epoch, files or the keys in them are layers; `x*`, `inputs*` are
- * the input samples, `y*`, `labels*`, `targets*` the labels, for all that lies beside and below them:
+ * Activations written by any program. A folder is a run, the number in a name is the epoch, files or the keys in them are layers. `x*`,
+ * `inputs*` are the input samples, `y*`, `labels*`, `targets*` the labels, for every file beside them and in the folders below:
  *
  *     dump/x.npy, y.npy                        dump/seed_1/epoch_10/fc1.npy
  *     dump/epoch_10.npz                        dump/seed_1/epoch_10.pt
  *
- * Formats: .npy, .npz, .safetensors, .csv, .pt and .pth (`torch.save` of tensors), Zarr. Only headers are read here; values when they are asked for. Layers stand in
- * the order of the file where it is one, else by name, fc2 before fc10.
+ * Formats: .npy, .npz, .safetensors, .csv, .pt and .pth (`torch.save` of tensors), Zarr. Only headers are read here; values are read on
+ * demand. Layers have the order of the file if the format has one, otherwise the order of names, fc2 before fc10.
  *
  * @param source a folder, or one file
- * @throws IOError where it cannot be read; DataError for a dump without layers, damaged files, arrays that stand for the same place, and samples that
- *   do not go together
+ * @throws IOError if it cannot be read; DataError for a dump without layers, damaged files, two arrays of one run, epoch and layer, and
+ *   samples that do not match
  */
 export async function readActivations(
   source: string,
@@ -81,7 +83,7 @@ export async function readActivations(
   return { source, runs, notes: [...remarks, ...gapsOf(runs)] }
 }
 
-/** The end that a caller gives: its name in the dump, or the array itself. */
+/** Inputs or labels from the caller: a name in the dump, or the array. */
 async function givenEnd(
   end: End,
   given: string | ArrayData | undefined,
@@ -101,7 +103,7 @@ async function givenEnd(
   )
 }
 
-/** What runs and epochs lack beside each other. */
+/** Notes on missing layers, epochs, inputs and labels. */
 function gapsOf(runs: readonly ActivationRun[]): string[] {
   const notes: string[] = []
   const epochs = [...new Set(runs.flatMap((run) => run.epochs))].sort((a, b) => a - b)
@@ -127,6 +129,6 @@ function gapsOf(runs: readonly ActivationRun[]): string[] {
       notes.push(`run '${run.name}' has no ${what}${which}`)
     }
   }
-  if (runs.some(({ epochsKnown }) => !epochsKnown)) notes.push('no name tells the number of an epoch')
+  if (runs.some(({ epochsKnown }) => !epochsKnown)) notes.push('no name has the number of an epoch')
   return notes
 }
