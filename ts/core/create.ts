@@ -142,7 +142,7 @@ export function tensor(data: NestedInput | ArrayData, options: TensorOptions = {
 }
 
 /**
- * A tensor of constants of a formula: like other constants, it is computed wherever it is used.
+ * The constants of a formula as a tensor that is not bound to a device: like `zeros`, it is computed on the device that uses it.
  *
  * @param values are copied
  * @param shape default one axis

@@ -152,8 +152,7 @@ export function rehearse<Args extends readonly object[], Result>(
  * Both are copied at the call. Variables may be arguments, or be read and assigned inside. Other tensors used inside are constants of the
  * program. The function runs only while it is traced: side effects other than assignments happen once, and values cannot be read inside.
  *
- * A compiled function runs on one device, that of its arguments and of the Variables it uses. After Variables have moved it is traced
- * again.
+ * A compiled function runs on one device: that of its arguments and of the Variables it uses. It is traced again after a Variable moves.
  *
  * @param f synchronous, of trees of Tensors; returns a tree of Tensors
  */

@@ -197,7 +197,7 @@ export class Variable {
     const moving = [...new Set(variables)].filter((one) => native.variableDevice(one.#id) !== number)
     const copies = new Map<Variable, { version: number; copy: Tensor }>()
     try {
-      // Assignments during the copy are copied again.
+      // A Variable assigned during the copy is copied again.
       for (let stale = moving; stale.length > 0; ) {
         const ids = stale.map((one) => {
           copies.get(one)?.copy.dispose()

@@ -74,5 +74,5 @@ export {
   type SplitDatasetOptions,
   splitDataset,
 } from './splits.js'
-export { type TreeBatch, TreeDataset, type TreeInput } from './tree-dataset.js'
+export { type TreeBatch, TreeDataset, type TreeDatasetOptions, type TreeInput } from './tree-dataset.js'
 export { type WorkerLoader, type WorkerLoaderOptions, workerLoader } from './worker-loader.js'

@@ -47,7 +47,7 @@ export function deviceAmong(...given: readonly unknown[]): Device | undefined {
 /**
  * A tensor that may be disposed of without effect on the argument.
  *
- * @param device of the result; default the device of the data, for arrays the default device
+ * @param device default: a tensor stays, an array goes to the default device
  */
 export function* readingTensor(given: ArrayInput, dtype: FloatDType, device?: DeviceRequest): Work<Tensor> {
   if (given instanceof Tensor) {

@@ -44,7 +44,7 @@ export function checkDevice(wanted: DeviceRequest | undefined): void {
   deviceNumber('an estimator', wanted)
 }
 
-/** Throws DeviceError for samples on two devices. What is made of nothing goes along with the other. */
+/** Throws DeviceError for samples on two devices. A tensor such as `zeros(shape)` is not bound to a device. */
 export function checkMeeting(name: string, x: Tensor, y: Tensor): void {
   if (!isDivided() || x.device === y.device) return
   const first = (one: Tensor) => one.reshape([one.size]).slice([0], [1]).cast('float64')

@@ -323,7 +323,7 @@ export abstract class Estimator<O extends object = object> {
     }
   }
 
-  /** An argument of `estimate` as a tensor: class labels `[n]`, everything else as float64 rows `[n, d]`. @param beside the other argument */
+  /** An argument of `estimate` as a tensor: class labels `[n]`, everything else as float64 rows `[n, d]`. @param beside the other argument of `estimate` */
   protected samples(what: 'x' | 'y', data: SampleData, beside: unknown): Promise<Tensor> {
     return samplesFrom(`${this.name}: ${what}`, data, { device: this.params.device, beside })
   }

@@ -202,7 +202,7 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     const { seed, learningRate, steps, patience, batchSize } = this.params as Required<TrainedOptions>
     const { device } = training.x
     const weights = this.weights(
-      // Numbers of a key on a device are on it.
+      // Random numbers are drawn on the device of their key.
       placedOn(foldIn(key(seed), 1), device),
       training.x.shape[1] as number,
       training.y.shape[1] as number,

@@ -1,4 +1,4 @@
-/** The layers of a network and their composition: everything but training. */
+/** The layers of a network and their composition: all of a network except training. */
 import { deviceNamed } from '../core/devices.js'
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { isInstance } from '../core/options.js'
@@ -82,7 +82,7 @@ export abstract class Composition {
     return this.#inputShape
   }
 
-  /** Where weights and state are, and where the network computes. */
+  /** Device of weights, state and computation. */
   get device(): Device {
     return this.#device
   }
@@ -253,14 +253,14 @@ export abstract class Composition {
   }
 
   /**
-   * Moves the network to another device: weights, state, the random key and the state of its optimizer. Compiled steps are made anew. Tensors that were read
-   * before stay where they are.
+   * Moves the network to another device: weights, state, the random key and the state of its optimizer. Compiled steps are traced again. Tensors read
+   * before do not move.
    *
    *     await model.to('reference')
    *
-   * @returns this network, when everything is there and the memory elsewhere is released
-   * @throws StateError (rejects) during training or evaluation of the model; DeviceError where there is no such device, or no memory on it; nothing is
-   *   changed then
+   * @returns this network, after all copies are complete and the former memory is released
+   * @throws StateError (rejects) during training or evaluation of the model; DeviceError for a missing device, or without memory on it, before anything
+   *   is changed
    */
   async to(device: DeviceRequest): Promise<this> {
     const what = `${this.constructor.name}: to`
@@ -275,13 +275,13 @@ export abstract class Composition {
     return this
   }
 
-  /** The optimizers by their names in files. @internal */
+  /** The optimizers by the prefixes of their arrays' names in files. @internal */
   ownOptimizers(): ReadonlyMap<string, Optimizer> {
     const { compiled } = stateOf(this)
     return new Map(compiled === undefined ? [] : [['optimizer', compiled.optimizer]])
   }
 
-  /** All Variables that are where the network is. */
+  /** All Variables on the network's device. */
   #variables(): Variable[] {
     const { params, state } = this.module
     const trained = [...this.ownOptimizers().values()].flatMap((optimizer) => [

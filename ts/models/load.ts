@@ -12,10 +12,10 @@ import { restoreTraining } from './stored-training.js'
 
 /** Options of {@link load}. */
 export interface LoadModelOptions {
-  /** Where the model is to be, wherever it was saved. Default the default device. */
+  /** Device of the model, whatever device it was saved on. Default: the default device. */
   device?: DeviceRequest
   /**
-   * Compile the model as it was, with the state of its optimizer, and attach its evaluators again, so that it trains on as if it had never been saved. Default true.
+   * Compile the model as before, restore the optimizer's state, and attach the evaluators: training continues as if the model had never been saved. Default true.
    */
   compile?: boolean
 }
@@ -23,8 +23,8 @@ export interface LoadModelOptions {
 const checks: Checks<LoadModelOptions> = { device: elsewhere(), compile: flag }
 
 /**
- * Builds a model from a file that `save` wrote: its layers, weights and state, compiled as it was, with the state of its optimizer and its evaluators. Frozen
- * weights are frozen again. Training goes on with the bits that it would have had; history and dynamics of earlier fits are not in the file.
+ * Builds a model from a file that `save` wrote: its layers, weights, state and frozen weights, compiled as before, with the state of its optimizer
+ * and with its evaluators. Further training gives the same bits as without saving. The file does not contain history and dynamics of earlier fits.
  *
  *     const model = await load('runs/best')
  *     await model.fit(x, y, { epochs: 10 })
@@ -32,8 +32,8 @@ const checks: Checks<LoadModelOptions> = { device: elsewhere(), compile: flag }
  * Call `register(Class)` first for layers, networks and estimators of your own.
  *
  * @param path the path that was given to `save`
- * @throws DataError for a file of an older layout, an unknown class, and what a file cannot hold, such as a loss that is a function: all of it, and what to do; IOError
- *   where the file cannot be read
+ * @throws DataError for a file of an older layout, an unknown class, and parts that a file cannot contain, such as a loss that is a function; it names every part, and
+ *   says what to do; IOError if the file cannot be read
  */
 export async function load(path: string, options: LoadModelOptions = {}): Promise<Network> {
   const { device, compile = true } = checkOptions('load', options, checks)

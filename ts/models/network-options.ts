@@ -23,7 +23,7 @@ export type Segment = 'label' | 'origin'
 export interface NetworkOptions {
   /** Shape of one input, without the batch axis. */
   inputShape: Shape
-  /** Where weights and state are, and where the network computes, until `to` moves it. Default the default device, which `HYPERGLOW_DEVICE` names. */
+  /** Device of weights, state and computation, until `to` moves the network. Default: the default device, which `HYPERGLOW_DEVICE` names. */
   device?: DeviceRequest
   /** Seed of the initial weights, of dropout and, in `fit`, of split and order of the data. Default 0. */
   seed?: number

@@ -104,7 +104,7 @@ export abstract class Network extends Composition {
     if (state.compiled?.ownsOptimizer) state.compiled.optimizer.dispose()
     state.compiled = compiled
     const { learningRate: _, momentum: __, optimizerOptions: ___, ...rest } = options
-    // With the settings of the optimizer all filled in.
+    // The optimizer, since its options have their defaults filled in.
     state.compiledWith = { ...rest, optimizer }
     return this
   }

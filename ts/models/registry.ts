@@ -42,7 +42,7 @@ function isBuildable(value: unknown): value is Buildable {
  *     register(Scale)
  *     const model = await load('runs/best')
  *
- * An estimator is made again of its `params`: `new Class(params)`.
+ * An estimator is rebuilt as `new Class(params)`.
  *
  * @throws ArgumentError for anything but a class of modules (layers, say), networks or estimators, and for the name of a class of the library
  */

@@ -28,7 +28,7 @@ export abstract class Stack extends Network {
     return this
   }
 
-  /** What a layer was added with besides itself, for files. @internal */
+  /** The further arguments of `add` for a layer, for files. @internal */
   addedWith(_layer: Layer): object | undefined {
     return undefined
   }

@@ -1,5 +1,5 @@
 /**
- * Settings of training as plain data for files, and back. Besides what JSON holds: tensors, optimizers, estimators, kernels, metrics, and functions of the
+ * Conversion of training settings to plain data for files, and back. Beyond JSON: tensors, optimizers, estimators, kernels, metrics, and functions of the
  * library by their names.
  */
 import { ArgumentError, DataError, describe } from '../core/errors.js'
@@ -15,12 +15,12 @@ import { namedOptimizer, nameOfOptimizer } from '../nn/optim/named.js'
 import { Optimizer } from '../nn/optim/optimizer.js'
 import { type DType, Tensor, tensor } from '../ops/tensor.js'
 
-/** In place of data, for what cannot be written to a file. */
+/** Stands for a part that cannot be written to a file. */
 export interface Unbuildable {
   readonly reason: string
 }
 
-/** Data, or the reason why there are none. */
+/** The data, or the reason why they cannot be written. */
 export function unlessRefused<T>(describePart: () => T): T | Unbuildable {
   try {
     return describePart()
@@ -29,7 +29,7 @@ export function unlessRefused<T>(describePart: () => T): T | Unbuildable {
   }
 }
 
-/** Whether there are no data. */
+/** Whether a part could not be written. */
 export function isUnbuildable(told: unknown): told is Unbuildable {
   return typeof told === 'object' && told !== null && 'reason' in told
 }
@@ -39,10 +39,10 @@ type Fields = { readonly [name: string]: unknown }
 /** Makes an instance of the class of that name. @param where the part of the file, for messages */
 export type Make = (where: string, name: string, given: readonly unknown[]) => unknown
 
-/** A kind of value that JSON does not hold: its key in the data, and both ways. */
+/** A kind of value that JSON cannot represent, with its key in the data. */
 interface Kind {
   readonly key: string
-  /** The parts of a value, which may hold values of any kind; undefined for a value of another kind. */
+  /** The parts of a value, of any kind themselves; undefined for a value of another kind. */
   parts(where: string, value: unknown): Fields | undefined
   value(where: string, parts: Fields, make: Make): unknown
 }
@@ -103,7 +103,7 @@ const kernelKind: Kind = {
     const again = Object.hasOwn(kernels, `${name}Kernel`)
       ? kernelFunctions[`${name}Kernel`]?.(params)
       : undefined
-    // A kernel by hand may have the name of one of the library.
+    // A kernel of the user may have the name of a library kernel.
     if (String(again?.shifted) === String(value.shifted)) return { name, params }
     throw new ArgumentError(`${where} is a kernel of your own, '${name}'`)
   },
@@ -162,8 +162,8 @@ const kinds = [tensors, optimizers, estimators, kernelKind, metricKind, function
 /**
  * Settings as plain data.
  *
- * @param where whose they are, for messages
- * @throws ArgumentError for what cannot be written, with its place
+ * @param where owner of the settings, for messages
+ * @throws ArgumentError for a value that cannot be written, with its path
  */
 export function dataOf(where: string, value: unknown): Plain {
   for (const kind of kinds) {
@@ -181,10 +181,10 @@ function recordOf(where: string, fields: Fields): Plain {
 }
 
 /**
- * The settings that plain data tell.
+ * The settings from plain data.
  *
  * @param make makes estimators
- * @throws DataError for data that tell no settings
+ * @throws DataError for data that do not describe settings
  */
 export function settingsOf(where: string, data: Plain, make: Make): unknown {
   if (isList(data)) return (data as Plain[]).map((one, index) => settingsOf(`${where}[${index}]`, one, make))
@@ -194,7 +194,7 @@ export function settingsOf(where: string, data: Plain, make: Make): unknown {
   const inner = (parts: typeof fields) =>
     Object.fromEntries(parts.map(([name, value]) => [name, settingsOf(`${where}.${name}`, value, make)]))
   if (kind === undefined) {
-    // Numbers that JSON does not hold.
+    // A number that JSON cannot represent.
     return fields.length === 1 && fields[0]?.[0] === '$number'
       ? argumentsOf([data], () => undefined)[0]
       : inner(fields)

@@ -52,7 +52,7 @@ export interface StoredLayer {
   readonly outputShape: Shape
   /** The layer's blueprint; since version 3. */
   readonly blueprint?: Blueprint | Unbuildable
-  /** What it was added with besides itself, such as its criterion; left out where there is nothing. */
+  /** The options of `add`, such as the layer's criterion; left out if there are none. */
   readonly addedWith?: Plain | Unbuildable
 }
 
@@ -76,7 +76,7 @@ export interface Architecture {
   readonly layers: readonly StoredLayer[]
   /** Paths of the frozen weights; since version 3. */
   readonly frozen?: readonly string[]
-  /** How the model was compiled and what looked at it; missing in files of older versions. */
+  /** `compile` options and evaluators; missing in files of older versions. */
   readonly training?: StoredTraining
   readonly optimizer: { name: string; options: object } | null
   /** Arrays of the safetensors file. */
@@ -95,7 +95,7 @@ async function filesOf(who: string, path: string): Promise<{ file: string; oldDe
 const optimizerEntry = /^optimizers?\./
 const rngName = 'training.rng'
 
-/** Every Variable of a model and of some of its optimizers, by its name in the file. */
+/** All Variables of a model and of the given optimizers, by their names in the file. */
 function variablesOf(
   model: Network,
   optimizers: ReadonlyMap<string, Optimizer> = model.ownOptimizers(),
@@ -228,7 +228,7 @@ export async function fillModel(
   await assignAll(wanted, tensors)
   for (const [key, optimizer] of taken) {
     await adoptRest(key, optimizer, wanted, tensors)
-    // Files of older versions have the rate as an array alone.
+    // Files of older versions contain the rate only as an array.
     const array = tensors.get(`${key}.${optimizer.name}.learningRate`)?.data[0]
     const rate = architecture.training?.optimizers[key]?.learningRate ?? array
     if (rate !== undefined) optimizer.learningRate = Number(rate)
@@ -371,7 +371,7 @@ function takenOptimizers(
   return taken
 }
 
-/** Gives an optimizer the stored state of weights that have none yet: they begin with it. */
+/** Hands an optimizer the stored state of weights that it has not prepared yet. */
 async function adoptRest(
   key: string,
   optimizer: Optimizer,

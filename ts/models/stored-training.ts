@@ -1,4 +1,4 @@
-/** How a model was compiled and what looked at it, for files. */
+/** The training of a model in files: `compile` options, optimizers, evaluators. */
 import { DataError, HyperglowError } from '../core/errors.js'
 import { isList, isPlainObject } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
@@ -22,21 +22,21 @@ import {
 export interface StoredOptimizer {
   readonly kind: string
   readonly learningRate: number
-  /** Paths of the weights that it has state of: those that were given one together, in order. */
+  /** Paths of the weights with state, in groups that were prepared together, in order. */
   readonly prepared: readonly (readonly string[])[]
 }
 
 /** The training of a stored model. */
 export interface StoredTraining {
-  /** What `compile` was given; null for a model that is not compiled. */
+  /** The options of `compile`; null for a model that is not compiled. */
   readonly compile: Plain | Unbuildable
-  /** The optimizers by the beginnings of the names of their arrays. */
+  /** The optimizers by the prefixes of their arrays' names. */
   readonly optimizers: Readonly<Record<string, StoredOptimizer>>
   /** The attached evaluators with their options. */
   readonly evaluators: readonly (Plain | Unbuildable)[]
 }
 
-/** The training of a model as data; what cannot be written holds the reason. */
+/** The training of a model as data, with a reason for each part that cannot be written. */
 export function describeTraining(model: Network): StoredTraining {
   const { compiledWith } = stateOf(model)
   const paths = new Map(Object.entries(model.weights).map(([path, variable]) => [variable, path]))
@@ -60,10 +60,10 @@ export function describeTraining(model: Network): StoredTraining {
 }
 
 /**
- * Compiles a model as it was, and attaches its evaluators.
+ * Compiles a model as before, and attaches its evaluators.
  *
  * @param file for messages; @param make makes estimators
- * @throws DataError for what cannot be made of the file: all of it, and what to do; the model is then to be dropped
+ * @throws DataError that names every part that cannot be restored, and says what to do; the caller then drops the model
  */
 export function restoreTraining(file: string, model: Network, stored: StoredTraining, make: Make): void {
   checkForm(file, stored)
@@ -81,7 +81,7 @@ export function restoreTraining(file: string, model: Network, stored: StoredTrai
     if (stored.compile === null) return
     const given = settingsOf('compile', stored.compile as Plain, make) as CompileOptions
     const { optimizer } = given
-    // Before `compile`, which gives all weights state together.
+    // Before `compile`, which would create the state of all weights in one group.
     if (optimizer instanceof Optimizer) prepare(file, optimizer, model, stored.optimizers.optimizer)
     model.compile(given)
     for (const [key, own] of model.ownOptimizers()) prepare(file, own, model, stored.optimizers[key])
@@ -91,7 +91,7 @@ export function restoreTraining(file: string, model: Network, stored: StoredTrai
   }
 }
 
-/** Gives weights the state that they had, in the order in which they got it. */
+/** Prepares the weights in their stored groups and order. */
 function prepare(
   file: string,
   optimizer: Optimizer,

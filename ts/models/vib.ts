@@ -17,13 +17,12 @@ import {
   whole,
 } from '../core/options.js'
 import { idOf } from '../core/tensor.js'
-import { tidy, valueAndGrad } from '../core/transforms.js'
+import { tidy } from '../core/transforms.js'
 import { inTurns } from '../core/turns.js'
-import type { Variable } from '../core/variable.js'
 import { ArrayDataset, type ArrayInput, readingInputs } from '../data/array-dataset.js'
 import type { Batch, BatchSource } from '../data/loader.js'
 import { Optimizer } from '../nn/optim/optimizer.js'
-import { equal, softmax } from '../ops/index.js'
+import { softmax } from '../ops/index.js'
 import { foldIn, key, normal } from '../ops/random.js'
 import { type Device, type Shape, type Tensor, tensor } from '../ops/tensor.js'
 import { type CompileOptions, resolveOptimizer } from '../train/compile.js'
@@ -32,10 +31,11 @@ import { type FitTaskOptions, fit as trainTask } from '../train/fit.js'
 import type { History } from '../train/history.js'
 import { outlineOf } from '../train/outline.js'
 import { type TrainOptions, trainChecks } from '../train/run-options.js'
-import type { Outcome, StepContext, Task } from '../train/task.js'
+import type { Task } from '../train/task.js'
 import { TrainingRecord } from '../train/training-record.js'
 import { treeFeedOf } from '../train/tree-feed.js'
 import { Network } from './network.js'
+import { VIBTask } from './vib-task.js'
 import {
   type Code,
   type Covariance,
@@ -438,68 +438,6 @@ export class VIB {
   [Symbol.dispose](): void {
     this.dispose()
   }
-}
-
-/** The training of a {@link VIB} model: one optimizer for both networks. */
-class VIBTask implements Task<Batch> {
-  readonly parameters
-  readonly state
-  readonly optimizers: { readonly optimizer: Optimizer }
-  readonly record: TrainingRecord
-  readonly usesClock = false
-  readonly #model: VIB
-
-  constructor(model: VIB, optimizer: Optimizer, record: TrainingRecord) {
-    this.#model = model
-    this.record = record
-    this.optimizers = { optimizer }
-    const { encoder, decoder } = model
-    this.parameters = { encoder: encoder.trainableWeights, decoder: decoder.trainableWeights }
-    this.state = { encoder: othersOf(encoder), decoder: othersOf(decoder) }
-    optimizer.prepare(this.parameters)
-  }
-
-  step({ x, y }: Batch, ctx: StepContext): Outcome {
-    const { optimizer } = this.optimizers
-    const updates: [Variable | undefined, Tensor][] = []
-    const from = ctx.key
-    const noise = this.#noise(from, x)
-    const { value, grads, aux } = valueAndGrad(
-      (weights: VIBWeights) => {
-        const terms = this.#model.run(weights, x, y, noise, {
-          training: true,
-          key: from,
-          update: (network, path, next) => updates.push([this.state[network][path], next]),
-        })
-        return [terms.loss, terms] as const
-      },
-      this.parameters as { encoder: Record<string, Variable>; decoder: Record<string, Variable> },
-      { hasAux: true },
-    )
-    optimizer.step(this.parameters, grads)
-    for (const [variable, next] of updates) variable?.assign(next.stopGradient())
-    return outcomeOf(value, aux, y)
-  }
-
-  evaluate({ x, y }: Batch, ctx: StepContext): Outcome {
-    const terms = this.#model.run({}, x, y, this.#noise(ctx.key, x), { training: false })
-    return outcomeOf(terms.loss, terms, y)
-  }
-
-  #noise(from: Tensor, x: Tensor): Tensor {
-    return this.#model.noise(foldIn(from, 0), this.#model.numSamples, x.shape[0] as number)
-  }
-}
-
-function outcomeOf(loss: Tensor, { crossEntropy, kl, probabilities }: VIBTerms, y: Tensor): Outcome {
-  const right = equal(probabilities.argMax(1).cast('int32'), y.cast('int32')).cast('float32')
-  return { loss, logs: { crossEntropy: crossEntropy.mean(), rate: kl.mean(), accuracy: right.mean() } }
-}
-
-/** The state of a network besides its trained weights. */
-function othersOf({ weights, trainableWeights, stateVariables }: Network): Record<string, Variable> {
-  const frozen = Object.entries(weights).filter(([path]) => trainableWeights[path] === undefined)
-  return { ...stateVariables, ...Object.fromEntries(frozen) }
 }
 
 function checkNetwork(role: string, network: unknown): Network {

@@ -17,7 +17,7 @@ export interface InitializeOptions {
   dtype?: FloatDType
   /** Make the state only: `apply` receives all weights. Default false. */
   noWeights?: boolean
-  /** Where parameters and state are. Default the default device. */
+  /** Device of parameters and state. Default: the default device. */
   device?: DeviceRequest
 }
 

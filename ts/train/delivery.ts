@@ -1,4 +1,4 @@
-/** Batches on the device of a task. */
+/** Delivery of batches to the device of a task. */
 import { type Device, isDivided } from '../core/devices.js'
 import { treeMap } from '../core/tree.js'
 import { Tensor } from '../ops/tensor.js'
@@ -10,7 +10,7 @@ export interface FedBatch<I extends object = object> {
   readonly input: I
   /** Number of samples. */
   readonly size: number
-  /** Releases what was made for this batch; once the step has started, it needs its arguments no more. */
+  /** Releases the tensors created for this batch; a started step no longer needs its arguments. */
   release?(): void
 }
 
@@ -20,9 +20,9 @@ export function isOn(device: Device, x: Tensor): boolean {
 }
 
 /**
- * A batch whose tensors are on the device of a task: those on another device are copied there.
+ * A batch on the device of a task; tensors on another device are copied.
  *
- * @param input tensors and typed arrays, nested in records and arrays; @param made tensors among them that belong to the batch alone
+ * @param input tensors and typed arrays, nested in records and arrays; @param made tensors of the input that are released with the batch
  */
 export function delivered<I extends object>(
   input: I,
@@ -45,7 +45,7 @@ export function delivered<I extends object>(
   return { input: there, size, release: () => freed(own) }
 }
 
-/** Starts the step of a batch, which then needs its arguments no more. */
+/** Starts the step of a batch, and then releases the batch. */
 export function started<I extends object, R>(batch: FedBatch<I>, start: (input: I) => R): R {
   try {
     return start(batch.input)

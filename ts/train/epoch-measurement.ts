@@ -97,7 +97,7 @@ class Source<B> {
 }
 
 /**
- * Refuses evaluators on batches, which are part of the step, that ask for another device than that of the step.
+ * Refuses evaluators on batches with a `device` other than the step's: they are part of the step.
  *
  * @throws DeviceError
  */

@@ -26,7 +26,7 @@ export type FedInput = Omit<StepInput, 'rows'> & { rows?: Int32Array }
 export interface FeedOptions {
   readonly inputShape: Shape
   readonly dtype: FloatDType
-  /** Where the model is: batches are copied there. */
+  /** The model's device; batches are copied to it. */
   readonly device: Device
   /** The checks of targets. */
   readonly targets: TargetRule
@@ -142,7 +142,7 @@ class ArrayFeed implements Feed<Batch, FedInput> {
   decode(input: object): Batch {
     const { x, y, rows, weight } = input as StepInput
     const { dtype, targets } = this.#options
-    // Without rows the samples were gathered on the device of the dataset.
+    // Without rows, the batch was gathered on the dataset's device.
     const taken = (all: Tensor) => (rows === undefined ? all : all.take(rows))
     return {
       x: scaled(taken(x), this.#data.source, dtype),
@@ -179,8 +179,10 @@ class ArrayFeed implements Feed<Batch, FedInput> {
         yield { input: { ...given, rows: part }, size: part.length }
         continue
       }
-      const gathered: FedInput = { x: source.x.take(part), y: source.y.take(part) }
-      if (weights !== undefined) gathered.weight = weights.take(part)
+      const gathered = tidy((): FedInput => {
+        const batch = { x: source.x.take(part), y: source.y.take(part) }
+        return weights === undefined ? batch : { ...batch, weight: weights.take(part) }
+      })
       yield delivered(gathered, part.length, device, Object.values(gathered) as Tensor[])
     }
   }

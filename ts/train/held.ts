@@ -14,7 +14,7 @@ export interface Held {
   readonly optimizers: Readonly<Record<string, Optimizer>>
   /** Random key of the training; undefined for a task without one. */
   readonly rng: Variable | undefined
-  /** Where parameters and state are: the device of the task. */
+  /** The device of parameters and state, on which the task runs. */
   readonly device: Device
 }
 
@@ -51,7 +51,7 @@ function byPath(tree: Nested<Variable>): Record<string, Variable> {
   return Object.fromEntries(leavesOf(tree).map(({ path, value }) => [path, value]))
 }
 
-/** Brings the random key and the state of the optimizers to the device of the task, which its Variables decide. */
+/** Moves the random key and the state of the optimizers to the task's device. */
 export async function bringState({ optimizers, rng, device }: Held): Promise<void> {
   if (!isDivided()) return
   const state = Object.values(optimizers).flatMap((optimizer) => [...optimizer.stateVariables().values()])

@@ -15,7 +15,7 @@ import type { TrainingRecord } from './training-record.js'
  *
  *     await loadCheckpoint('runs/a/best.safetensors', model)
  *
- * The values go where the Variables are, also those of a checkpoint that was written on another device.
+ * The values go to the device of the Variables, whatever device wrote the checkpoint.
  *
  * @param path a file, or a folder, of which the checkpoint with the most steps is read
  * @param target a task, or a model that is compiled in the same way

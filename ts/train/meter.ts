@@ -45,7 +45,7 @@ interface Measured {
  * first step defines the numbers, and makes the Variables.
  */
 export class Meter {
-  /** Where the steps run. */
+  /** Device of the steps. */
   readonly #device: Device
   /** float64 [2, N]: weighted sums of loss and logs, and the sums of weights. */
   #totals: Variable | undefined

@@ -38,7 +38,7 @@ export interface Trainable {
   readonly trainingState: TrainingState
   readonly inputShape: Shape
   readonly dtype: FloatDType
-  /** Where its Variables are. */
+  /** The device of its Variables. */
   readonly device: Device
   readonly seed: number
   readonly numLayers: number

@@ -78,7 +78,7 @@ export function resolveObjective(given: LossName | (string & {}) | Loss, options
     }
   }
   const name = lossName(given)
-  // Checks the options.
+  // Throws for invalid options.
   createLoss(given, options)
   const { reduction = 'mean', ignoreIndex, weight, posWeight } = options
   if (reduction !== 'mean' && reduction !== 'sum' && !(name === 'klDiv' && reduction === 'batchmean')) {
@@ -118,7 +118,7 @@ export function resolveObjective(given: LossName | (string & {}) | Loss, options
   return { ...common, loss: safe, weightOf }
 }
 
-/** Options of a loss whose tensors are made anew at each call, so that they go where the loss is computed, also after the model has moved. */
+/** The options of a loss with new tensors at each call: a tensor would stay on the device that it had at `compile`. */
 function freshOptions(options: AnyLossOptions): () => AnyLossOptions {
   const held = Object.entries(options).flatMap(([name, value]) =>
     value instanceof Tensor ? [{ name, values: value.dataSync(), shape: value.shape }] : [],

@@ -17,7 +17,7 @@ export class TrainingState {
   readonly occupation = new Occupation()
   /** Set by `compile`. */
   compiled: Compiled | undefined
-  /** What `compile` was given, for files. */
+  /** The options of `compile`, for files. */
   compiledWith: object | undefined
   /** The compiled forward pass of `predict`. */
   predictor: CompiledFunction<[x: Tensor, rows: Tensor], Tensor> | undefined

@@ -10,7 +10,7 @@ import type { History } from './history.js'
 export interface TrainingRecordOptions {
   /** Seed of the random keys of steps. Default 0. */
   seed?: number
-  /** Where the random key is; `fit` brings it to the device of the task. Default the default device. */
+  /** Device of the random key; `fit` moves the key to the task's device. Default: the default device. */
   device?: DeviceRequest
 }
 

@@ -18,7 +18,7 @@ import { unlessAborted } from './unless-aborted.js'
 /** Data of a task: a dataset, or any iterable of batches that can be iterated once an epoch. */
 export type TreeSource<B> = AsyncIterable<B> | Iterable<B>
 
-/** The feed of a source of trees. @param device that of the task: batches are copied there */
+/** The feed of a source of trees. @param device the task's device, to which batches are copied */
 export function treeFeedOf<B>(source: TreeSource<B>, device: Device): Feed<B> {
   const given: unknown = source
   if (given instanceof TreeDataset) return new RowsFeed<B>(given, device, (batch) => batch as B)
@@ -35,7 +35,7 @@ export function treeFeedOf<B>(source: TreeSource<B>, device: Device): Feed<B> {
   return new IterableFeed<B>(source, device)
 }
 
-/** Samples and rows of them; without rows the samples were gathered on the device of the dataset. */
+/** The source and the rows of the batch; without rows, the batch itself, gathered on the dataset's device. */
 type RowsInput = { source: Tree; rows?: Tensor }
 
 /** Samples in native memory: a batch is a list of rows, gathered inside the step. */
@@ -93,7 +93,7 @@ class RowsFeed<B> implements Feed<B> {
         yield { input: { source, rows }, size: rows.length }
         continue
       }
-      const gathered = rowsOf(source, rows)
+      const gathered = tidy(() => rowsOf(source, rows))
       const made = leavesOfTree(gathered).map(({ leaf }) => leaf)
       yield delivered({ source: gathered }, rows.length, device, made)
     }

@@ -21,7 +21,7 @@ export interface Metric {
    * input of the softmax. Default: the output.
    */
   readonly takes?: 'logits' | undefined
-  /** The function of the library that made it, and its options, for files; metrics of your own have none. */
+  /** The library function that created it and its options, for files; undefined for your own metrics. */
   readonly made?: { readonly function: string; readonly options: object } | undefined
   /**
    * The state before the first sample.

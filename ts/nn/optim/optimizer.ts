@@ -94,7 +94,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     ].map((merged) => this.rule(merged))
   }
 
-  /** The groups of parameters with options of their own. @internal */
+  /** The parameter groups. @internal */
   get groups(): readonly ParameterGroup<O>[] {
     return this.#groups
   }
@@ -191,7 +191,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   }
 
   /**
-   * The Variables with state, those that were prepared together in a list, in order.
+   * The Variables with state, in order; one list for each group that was prepared together.
    *
    * @internal
    */
@@ -325,7 +325,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     this.dispose()
   }
 
-  /** The device of parameters, and of their state; undefined where there is only one device. */
+  /** The common device of parameters and their state; undefined if only one device is in use. */
   #deviceOf(leaves: readonly { path: string; value: Variable }[]): Device | undefined {
     const [first] = leaves
     if (!isDivided() || first === undefined) return undefined
@@ -444,7 +444,7 @@ function checkAdopted(name: string, value: Tensor, own: Tensor | Variable): void
   )
 }
 
-/** @param device where the parameters are; undefined where there is only one device */
+/** @param device the parameters' device; undefined if only one device is in use */
 function stateVariable(name: string, initial: () => Tensor, device: Device | undefined): Variable {
   const place = device === undefined ? {} : { device }
   return tidy(() => new Variable(initial(), { name, trainable: false, ...place }))
