@@ -1,7 +1,7 @@
 /** The steps of a task as compiled functions: the whole step of one batch as one program. */
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { type Compiled, jit } from '../core/jit.js'
-import { type Deeds, observed } from '../core/observer.js'
+import { type Effects, observed } from '../core/observer.js'
 import { isPlainObject } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
 import {
@@ -68,7 +68,7 @@ export interface StepSetup<B> {
 export function trainingStep<B>(setup: StepSetup<B>, options: StepOptions): CompiledStep {
   const { task, feed, meter } = setup
   return jit((input: object, ...[clock]: Tensor[]) => {
-    const { result: outcome, deeds } = observed(() =>
+    const { result: outcome, effects } = observed(() =>
       checkOutcome(task.step(feed.decode(input), trainingContext(setup, clock, options.dynamics))),
     )
     if (setup.needsLoss && outcome.loss === undefined) {
@@ -76,8 +76,8 @@ export function trainingStep<B>(setup: StepSetup<B>, options: StepOptions): Comp
         'fit: showPlot draws losses, and the steps of this task give none; return { loss } from step, or leave showPlot out',
       )
     }
-    checkReached(task, deeds, setup.allowUnused)
-    setup.onAssigned?.(deeds.assigned)
+    checkReached(task, effects, setup.allowUnused)
+    setup.onAssigned?.(effects.assigned)
     const values = meter.add(outcome, feed.sizeOf(input), options.logs)
     const result: StepResult = values.length > 0 ? { logs: logsOf(values) } : {}
     if (!options.dynamics) return result
@@ -189,9 +189,9 @@ export function nameOf(task: object): string {
  *
  * @throws StateError naming them
  */
-function checkReached(task: Task<never>, deeds: Deeds, allowed: boolean | readonly string[]): void {
+function checkReached(task: Task<never>, effects: Effects, allowed: boolean | readonly string[]): void {
   if (allowed === true) return
-  const { assigned, reached, unreached } = deeds
+  const { assigned, reached, unreached } = effects
   const isAllowed = (path: string) =>
     allowed !== false && allowed.some((start) => path === start || path.startsWith(`${start}.`))
   const trained = leavesOf<Variable>(task.parameters).filter(
