@@ -1,7 +1,9 @@
 /** Measurement of dumps: values, shared arrays, missing values, and standard errors. */
 
-import { mkdirSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { closeSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import test from 'ava'
 import { ArgumentError, DataError, UnknownNameError } from '../ts/core/errors.js'
 import type { Activations } from '../ts/data/index.js'
@@ -20,6 +22,7 @@ import {
 import { HostRandom, memory } from '../ts/index.js'
 import { type ArrayData, type LazyArray, writeNpz } from '../ts/io/index.js'
 import { lazyOf } from '../ts/io/lazy-array.js'
+import { npyHeader } from '../ts/io/npy.js'
 import { error, fresh } from './io-scratch.js'
 
 const random = new HostRandom(3)
@@ -364,6 +367,29 @@ test.serial('progress, an abort, and memory that comes back', async (t) => {
   await measure(dump, [new KDE(), new KSG()], { bootstrap: 2 })
   // The layers alone are 14,400 bytes; classes of labels wait for the collector.
   t.true(memory().bytes - bytes < 6400, `${memory().bytes - bytes}`)
+})
+
+test('some samples of a large file are measured in memory for these alone', async (t) => {
+  const folder = fresh('large')
+  mkdirSync(folder)
+  // 400 MB of zeros, which take no place on the disk.
+  const shape = [40_000, 2500]
+  const header = npyHeader({ dtype: 'float32', shape })
+  const file = openSync(join(folder, 'fc1.npy'), 'w')
+  writeSync(file, header)
+  ftruncateSync(file, header.length + 4e8)
+  closeSync(file)
+  const library = JSON.stringify(new URL('../ts/index.js', import.meta.url).href)
+  const source = `
+    import * as hg from ${library}
+    const dump = await hg.readActivations(${JSON.stringify(folder)})
+    const before = process.resourceUsage().maxRSS
+    const { runs } = await hg.measure(dump, [new hg.Binned()], { samples: 500 })
+    console.log(JSON.stringify([runs.samples[0], process.resourceUsage().maxRSS - before]))`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', source])
+  const [samples, kilobytes] = JSON.parse(stdout) as [number, number]
+  t.is(samples, 500)
+  t.true(kilobytes < 150_000, `${kilobytes} kB`)
 })
 
 test('a dump on the disk, from the file to the set', async (t) => {

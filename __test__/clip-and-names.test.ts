@@ -7,18 +7,22 @@ import {
   BatchNorm,
   bceWithLogits,
   Conv,
+  cosineLR,
   createLoss,
   createMetric,
   createOptimizer,
   crossEntropy,
   DataError,
+  Dense,
   DTypeError,
+  EarlyStopping,
   grad,
   HSIC,
   klDiv,
   linspace,
   MaxPool,
   type NestedInput,
+  Sequential,
   ShapeError,
   StateError,
   type Tensor,
@@ -190,11 +194,24 @@ for (const [call, meant] of [
   [() => createMetric('categorical_accuracy'), 'accuracy'],
   [() => new HSIC({ kernel: 'rbf' as 'linear' }), 'gaussian'],
   [() => tensor([1]).cast('double' as 'float64'), 'float64'],
+  [
+    () => new Sequential({ inputShape: [1] }).add(new Dense(1)).compile({ weight_decay: 0.1 } as object),
+    'optimizerOptions',
+  ],
+  [() => new EarlyStopping({ restore_best_weights: true } as object), 'restoreBest'],
 ] as const) {
   test(`a name of another library is answered with "${meant}" (${call})`, (t) => {
     t.throws(call, { instanceOf: UnknownNameError, message: new RegExp(`did you mean "${meant}"`) })
   })
 }
+
+test('a schedule in place of a rate is told where it belongs', (t) => {
+  const model = new Sequential({ inputShape: [1] }).add(new Dense(1))
+  t.throws(() => model.compile({ learningRate: cosineLR({ period: 3 }) as never }), {
+    instanceOf: ArgumentError,
+    message: /new LearningRate\(schedule\)/,
+  })
+})
 
 test('the bases of layers with spatial axes name those with a rank', (t) => {
   for (const Other of [Conv, MaxPool, AvgPool]) {

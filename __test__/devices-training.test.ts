@@ -4,6 +4,7 @@ import test from 'ava'
 import {
   ArrayDataset,
   BatchNorm1d,
+  bootstrap,
   type Callback,
   Checkpoint,
   createEstimator,
@@ -19,14 +20,18 @@ import {
   HSIC,
   HSICOutput,
   HSICSequential,
+  halfJackknife,
   type IBSequential,
   jit,
   KSG,
+  layerMeasures,
   load,
   loadCheckpoint,
+  logisticProbe,
   memory,
   mse,
   ones,
+  permutationTest,
   Sequential,
   SGD,
   StateError,
@@ -326,6 +331,28 @@ for (const device of others) {
     })
   }
 
+  test(`tests, intervals, probes and measures of samples on ${device}`, async (t) => {
+    const measured = async (on: Device) => {
+      const h = tensor(numbers(60), { shape: [30, 2], device: on })
+      const other = h.square().sum(1)
+      const labels = Int32Array.from({ length: 30 }, (_, i) => i % 2)
+      const hsic = new HSIC({ sigma: 1 })
+      const { pValue } = await permutationTest(h, other, hsic, { permutations: 19 })
+      const { value, bias } = await bootstrap(
+        [h, other],
+        (a, b) => hsic.criterion(a as Tensor, b as Tensor),
+        {
+          resamples: 10,
+        },
+      )
+      const { standardError } = await halfJackknife(h, other, hsic)
+      const { objective } = await logisticProbe(h, labels)
+      const { effectiveRank } = await layerMeasures(h, ['effectiveRank'])
+      return [pValue, value, bias, standardError, objective, effectiveRank]
+    }
+    close(t, await measured(device), await measured(here), 1e-8)
+  })
+
   test(`${here} measures layers of a model that trains on ${device}`, async (t) => {
     const one = classifier({ device })
     const found: number[] = []
@@ -396,6 +423,12 @@ for (const device of others) {
 
   test.serial(`nothing is left on ${device} after a move or a dispose`, async (t) => {
     const count = () => memory().devices[device]
+    // The plans of the steps, which a device keeps with their workspace.
+    await (async () => {
+      using first = await model().to(device)
+      await first.fit(x, y, { ...options, epochs: 1 })
+      await first.predict(x)
+    })()
     const before = count()
     const one = model()
     await one.fit(x, y, { ...options, epochs: 1 })

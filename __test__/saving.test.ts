@@ -326,7 +326,7 @@ const trainedModels: Readonly<Record<string, (folder: string) => Stack>> = {
         criterion: new HSIC({ sigma: 2, variant: 'nHSIC' }),
         regularizeCoeff: 2,
         optimizer: 'sgd',
-        momentum: 0,
+        momentum: 0.9,
         learningRate: 0.01,
         post: { optimizer: 'adam', metrics: ['accuracy'] },
       }),
@@ -349,7 +349,10 @@ for (const [name, make] of Object.entries(trainedModels)) {
         loaded.evaluators.map(({ name, settings }) => [name, JSON.stringify(settings)]),
         model.evaluators.map(({ name, settings }) => [name, JSON.stringify(settings)]),
       )
-      t.deepEqual(await trainedOn(loaded), await trainedOn(model))
+      const twin = await make(join(folder, 'twin')).load(join(folder, 'model'))
+      const expected = await trainedOn(model)
+      t.deepEqual(await trainedOn(loaded), expected)
+      t.deepEqual(await trainedOn(twin), expected)
     })
   })
 }
@@ -547,22 +550,22 @@ test('a file that was tampered with is refused, whatever it describes', async (t
       { ...now, arguments: 5 },
       { ...now, arguments: [{ inputShape: [0] }] },
       { ...now, training: 5 },
-      { ...now, training: { compile: { $optimizer: 3 }, prepared: [], evaluators: [] } },
+      { ...now, training: { compile: { $optimizer: 3 }, optimizers: {}, evaluators: [] } },
       {
         ...now,
-        training: { compile: { optimizer: { $optimizer: { name: 'x' } } }, prepared: [], evaluators: [] },
+        training: { compile: { optimizer: { $optimizer: { name: 'x' } } }, optimizers: {}, evaluators: [] },
       },
       {
         ...now,
-        training: { compile: { loss: { $function: { name: 'toString' } } }, prepared: [], evaluators: [] },
+        training: { compile: { loss: { $function: { name: 'toString' } } }, optimizers: {}, evaluators: [] },
       },
-      { ...now, training: { compile: { $tensor: {} }, prepared: [], evaluators: [] } },
-      { ...now, training: { compile: {}, prepared: [], evaluators: [{ options: {} }] } },
+      { ...now, training: { compile: { $tensor: {} }, optimizers: {}, evaluators: [] } },
+      { ...now, training: { compile: {}, optimizers: {}, evaluators: [{ options: {} }] } },
       {
         ...now,
         training: {
           compile: { metrics: [{ $metric: { function: 'constructor' } }] },
-          prepared: [],
+          optimizers: {},
           evaluators: [],
         },
       },

@@ -153,6 +153,7 @@ function networkCalls({ type, make, compile, path }: Kind): Call[] {
       fitDataset: () => [dataset(), stages({ validation: dataset() })],
       forward: () => [some([2, 3])],
       load: () => ['a-model', { optimizer: true }],
+      to: () => ['reference'],
       postTrain: () => [1, dataset(), dataset(), stage()],
       predict: () => [x(), { batchSize: 5, signal: new AbortController().signal }],
       predictClasses: () => [x(), { batchSize: 5, signal: new AbortController().signal }],

@@ -77,6 +77,7 @@ function modelCalls(kind: Kind): Call[] {
       register: () => [new hg.Dense(2), [3], 'head'],
       settings: () => [],
       summary: () => [],
+      to: () => ['reference'],
       train: () => [],
       unfreeze: () => ['**.bias'],
       ...(tracks
@@ -141,6 +142,7 @@ const setOptions = {
   scale: 0.5,
   offset: 0.1,
   dtype: 'float32',
+  device: 'cpu',
 }
 
 const splitOptions = { batchSize: 5, validationSplit: 0.25, inputShape: [3], classes: 2, ignoreIndex: -1 }
@@ -163,7 +165,15 @@ const data: readonly Call[] = [
   {
     name: 'mnist.load',
     args: () => [
-      { batchSize: 5, validationSplit: 0.2, seed: 1, limit: 10, dataDir: 'nowhere', verify: false },
+      {
+        batchSize: 5,
+        validationSplit: 0.2,
+        seed: 1,
+        limit: 10,
+        dataDir: 'nowhere',
+        verify: false,
+        device: 'cpu',
+      },
     ],
     run: ([options]) => hg.mnist.load(options as hg.ImageSetOptions),
   },
@@ -318,7 +328,7 @@ const functions: FunctionTable = {
   informationPlane: () => [recorded(), plane],
   informationPlanePanels: () => [recorded(), { ...plane, columns: 2, axes: 'shared' }],
   buildModule: () => [{ class: 'Dense', arguments: [3, { activation: 'relu' }] }],
-  load: () => ['a-model'],
+  load: () => ['a-model', { device: 'cpu', compile: true }],
   register: () => [Own],
   loadDynamics: () => ['a-store'],
   loadSegment: () => ['a-store', 0, 0],

@@ -36,7 +36,7 @@ function layerCalls(type: string, sample: LayerSample): Call[] {
     constructorCall(type, Type, args),
     ...methodCalls(type, plain, { declare: () => [input] }),
     ...methodCalls(type, declared, {
-      initialize: () => [{ key: hg.key(3), dtype: 'float32', noWeights: false }],
+      initialize: () => [{ key: hg.key(3), dtype: 'float32', noWeights: false, device: 'cpu' }],
     }),
     ...methodCalls(type, ready, {
       activate: () => [x()],
@@ -282,6 +282,7 @@ function otherCalls(): Call[] {
       data: () => [],
       dataSync: () => [],
       dispose: () => [],
+      to: () => ['reference'],
       toJSON: () => [],
       toString: () => [],
     }),

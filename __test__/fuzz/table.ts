@@ -108,6 +108,7 @@ function methodsOf(type: Type): string[] {
   for (const method of [...(internal.get('TrainedEstimator') ?? []), ...(internal.get('ScoreBound') ?? [])]) {
     if (own instanceof hg.InformationEstimator) hidden.add(method)
   }
+  if (own instanceof hg.Network) for (const method of internal.get('Composition') ?? []) hidden.add(method)
   if (own instanceof hg.Estimator) for (const name of notLazy) hidden.add(name)
   const found = new Set<string>()
   for (let at = own; at !== Object.prototype && at !== Error.prototype; at = Object.getPrototypeOf(at)) {

@@ -97,9 +97,9 @@ const callbackCalls: readonly Call[] = [
 ]
 
 export const taskCalls: readonly Call[] = [
-  constructorCall('TreeDataset', hg.TreeDataset, () => [arrays(), order]),
+  constructorCall('TreeDataset', hg.TreeDataset, () => [arrays(), { ...order, device: 'cpu' }]),
   ...methodCalls('TreeDataset', dataset, { dispose: () => [], epochIndices: () => [1] }),
-  constructorCall('TrainingRecord', hg.TrainingRecord, () => [{ seed: 1 }]),
+  constructorCall('TrainingRecord', hg.TrainingRecord, () => [{ seed: 1, device: 'cpu' }]),
   ...methodCalls('TrainingRecord', () => new hg.TrainingRecord(), { dispose: () => [] }),
   ...callbackCalls,
   ...functionCalls(exports, {

@@ -1,10 +1,11 @@
 /** Standard error for estimators that copied samples would bias. */
+import { literal } from '../core/create.js'
 import { signal as anySignal, between, type Checks, checkOptions, whole } from '../core/options.js'
 import { inTurns } from '../core/turns.js'
 import { releaseSamples, type SampleData, samplesFrom } from '../estimators/data.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { HostRandom } from '../ops/random.js'
-import { type Tensor, tensor } from '../ops/tensor.js'
+import type { Tensor } from '../ops/tensor.js'
 import type { Interval } from './bootstrap.js'
 import { deviationOf, normalQuantile } from './distributions.js'
 import { sameCount } from './read.js'
@@ -86,7 +87,7 @@ async function ofHalves(
   for (let round = 0; round < rounds; round++) {
     signal?.throwIfAborted()
     const order = await inTurns(random.permuting(n))
-    using rows = tensor(Int32Array.from(order.slice(0, Math.floor(n / 2)).sort()))
+    using rows = literal(Int32Array.from(order.slice(0, Math.floor(n / 2)).sort()))
     using left = a.take(rows)
     using right = b.take(rows)
     halves.push(await estimator.estimate(left, right))

@@ -1,8 +1,9 @@
 /** Singular values and bases of samples, with errors relative to the largest singular value. */
+import { literal } from '../core/create.js'
 import { tidy } from '../core/memory.js'
 import { settled } from '../core/turns.js'
 import { concat, where } from '../ops/index.js'
-import { type Tensor, tensor, zeros } from '../ops/tensor.js'
+import { type Tensor, zeros } from '../ops/tensor.js'
 
 /** Multiplications between two readings of the clock: well below a millisecond. */
 const turnOfWork = 2.5e5
@@ -50,7 +51,7 @@ async function triangularFactor(a: Tensor): Promise<Tensor> {
       await settled()
     }
   }
-  return tensor(upper, { shape: [m, m] })
+  return literal(upper, [m, m])
 }
 
 /** The norm of a column from an entry on, without overflow or underflow. */

@@ -1,11 +1,12 @@
 /** Evaluation of a statistic on many resamples or shuffles. */
+import { literal } from '../core/create.js'
 import { ArgumentError, DataError, describe, NumericalError, ShapeError } from '../core/errors.js'
 import { jit } from '../core/jit.js'
 import { evaluate, tidy } from '../core/memory.js'
 import { type Check, isInstance, isList } from '../core/options.js'
 import { Estimator } from '../estimators/estimator.js'
 import { foldIn, key, permutation, uniform } from '../ops/random.js'
-import { Tensor, tensor } from '../ops/tensor.js'
+import { Tensor } from '../ops/tensor.js'
 
 /** A statistic: an estimator of x and y, or a lazy function from tensors to a scalar (`(x) => x.mean()`). */
 export type Statistic = Estimator | ((...samples: Tensor[]) => Tensor)
@@ -81,7 +82,7 @@ export function repeated(
   seed: number,
 ): Repeated {
   const rowsOf = (round: Tensor) => draw(foldIn(key(seed), round))
-  const one = (value: number) => tidy(() => tensor(Int32Array.of(value)).reshape([]))
+  const one = (value: number) => tidy(() => literal(Int32Array.of(value)).reshape([]))
   if (statistic instanceof Estimator && !statistic.isLazy) {
     const estimated = async (rows: Tensor) => {
       const [x, y] = tidy(() => pick(rows)) as [Tensor, Tensor]
@@ -94,7 +95,7 @@ export function repeated(
     }
     return {
       of: async (rows) => {
-        using order = tensor(rows)
+        using order = literal(rows)
         return estimated(order)
       },
       drawn: async (round) => {
@@ -114,7 +115,7 @@ export function repeated(
   }
   return {
     of: async (rows) => {
-      using order = tensor(rows)
+      using order = literal(rows)
       return read(given(order))
     },
     drawn: async (round) => {

@@ -70,11 +70,20 @@ export function runNotes(set: RunSet): string[] {
   return [...single, ...notes]
 }
 
+/** Number of layers that a note names. */
+const named = 12
+
+/** The first layers of a list, and how many more there are. */
+function listed(layers: readonly string[], separator: string): string {
+  if (layers.length <= named) return layers.join(separator)
+  return `${layers.slice(0, named).join(separator)}${separator}and ${layers.length - named} more layers`
+}
+
 /** Layers without any value. */
 function missingNotes({ name, x, y, rows, layers }: Measured): string[] {
   const without = (side: 'x' | 'y', title: string) => {
     const found = layers.filter((_, l) => rows.every((row) => Number.isNaN(row[side][l])))
-    return found.length === 0 ? [] : [`${name}: ${title} has no value for ${found.join(', ')}`]
+    return found.length === 0 ? [] : [`${name}: ${title} has no value for ${listed(found, ', ')}`]
   }
   return [...without('x', x), ...without('y', y)]
 }
@@ -91,7 +100,7 @@ function saturationNotes({ name, x, rows, layers, samples, kind, amount }: Measu
   })
   if (found.length === 0) return []
   return [
-    `${name}: ${x} is saturated at ln n = ${amount(most)} (n = ${samples}), so it reflects the number of samples and not the layer: ${found.join('; ')}`,
+    `${name}: ${x} is saturated at ln n = ${amount(most)} (n = ${samples}), so it reflects the number of samples and not the layer: ${listed(found, '; ')}`,
   ]
 }
 

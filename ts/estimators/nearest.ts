@@ -2,7 +2,7 @@
 import { DataError } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
 import { concat, type DistanceMetric, stack, where } from '../ops/index.js'
-import { full, type Tensor } from '../ops/tensor.js'
+import { arange, full, type Tensor } from '../ops/tensor.js'
 import type { Findings } from './details.js'
 import { numbersOf } from './samples.js'
 
@@ -32,9 +32,12 @@ export function psi(value: number): Tensor {
   return full([], value, { dtype: 'float64' }).digamma()
 }
 
-/** psi of counts plus a number, in float64. */
+/** psi of counts `[n]` of at most n plus a number, float64 `[n]`: one evaluation for each number that a count may be, which all counts of a plan share. */
 export function psiOf(counts: Tensor, more = 0): Tensor {
-  return counts.cast('float64').add(more).digamma()
+  const n = counts.shape[0] as number
+  return arange(more, n + more + 1, { dtype: 'float64' })
+    .digamma()
+    .take(counts)
 }
 
 /** `value`, but 0 if all rows (or class indices) are equal: constants have no information. */

@@ -1,7 +1,7 @@
 import { atLeast, type Checks, flag, whole } from '../core/options.js'
 import { where } from '../ops/index.js'
-import { foldIn, key, normal } from '../ops/random.js'
-import type { Tensor } from '../ops/tensor.js'
+import { foldIn, normal } from '../ops/random.js'
+import { arange, full, type Tensor } from '../ops/tensor.js'
 import { columnsInRange, factorIntoRange, inRange } from './magnitude.js'
 import { normalScores } from './ranks.js'
 
@@ -42,7 +42,9 @@ export function scaled(
   const deviation = where(varies.greater(0), centered.square().mean(0).sqrt(), 1)
   const apart = (rows: Tensor) => {
     if (jitter === 0) return rows
-    const noise = normal(foldIn(key(seed), part), x.shape, { dtype: 'float64' })
+    const noise = normal(foldIn(constantKey(seed), full([], part, { dtype: 'int32' })), x.shape, {
+      dtype: 'float64',
+    })
     return rows.add(noise.mul(deviation.mul(varies).mul(jitter)))
   }
   if (standardize && !options.copula) return apart(centered).div(deviation)
@@ -50,6 +52,15 @@ export function scaled(
   const rows = jitter === 0 ? x : apart(centered)
   if (options.copula) return normalScores(rows)
   return jitter === 0 ? rows : rows.div(factor)
+}
+
+/** The key of a seed as arithmetic on constants: the noise of an argument that stands in several pairs of a plan is then computed once. */
+function constantKey(seed: number): Tensor {
+  const [low, high] = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)]
+  return arange(2, { dtype: 'float64' })
+    .mul(high - low)
+    .add(low)
+    .cast('uint32')
 }
 
 /**

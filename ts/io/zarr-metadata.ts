@@ -5,6 +5,7 @@ import { DataError, DTypeError, describe } from '../core/errors.js'
 import { reason } from './atomic.js'
 import type { FolderStore } from './folder-store.js'
 import { decodeStored, type StoredType } from './stored-types.js'
+import { threadedCodecs, threadedCompressor } from './zarr-codecs.js'
 
 /** Element types by their names in version 3, and by the end of their names in version 2. */
 const types: Readonly<Record<string, StoredType>> = {
@@ -67,6 +68,8 @@ export class ZarrFolder implements AsyncReadable {
     const fill = await fillValue(what, type, metadata.fill_value)
     const isHalf = type === 'float16' || type === 'bfloat16'
     const changed: Metadata = { ...metadata, fill_value: fill }
+    if (isVersion2) changed.compressor = threadedCompressor(metadata.compressor)
+    else changed.codecs = threadedCodecs(metadata.codecs)
     if (isHalf && isVersion2) changed.dtype = `${String(metadata.dtype)[0]}u2`
     else if (isHalf) changed.data_type = 'uint16'
     return new TextEncoder().encode(JSON.stringify(changed))

@@ -13,6 +13,7 @@ import { checkRows, type LazyArray, type RowRange, rowsOf } from './lazy-array.j
 import { OpenArrays } from './open-arrays.js'
 import { copyStrided, denseSteps } from './stored-array.js'
 import { decodeStored, dtypeOfStored, type StoredType, storedBytes } from './stored-types.js'
+import { plainNames } from './zarr-codecs.js'
 import { ZarrFolder } from './zarr-metadata.js'
 
 /** Files that mark a folder as a Zarr node. */
@@ -179,9 +180,12 @@ class ZarrArray implements LazyArray {
         cause instanceof Error && cause.cause !== undefined
           ? `${reason(cause)} (${reason(cause.cause)})`
           : reason(cause)
-      throw new DataError(`${what} cannot be read: ${why}; the array was damaged, write or copy it again`, {
-        cause,
-      })
+      throw new DataError(
+        `${what} cannot be read: ${plainNames(why)}; the array was damaged, write or copy it again`,
+        {
+          cause,
+        },
+      )
     })
     const { buffer, byteOffset, byteLength } = chunk.data as unknown as ArrayBufferView<ArrayBuffer>
     const wanted = sizeOf(this.#chunk) * storedBytes(this.#type)

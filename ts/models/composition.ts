@@ -7,6 +7,7 @@ import type { SaveDynamics } from '../dynamics/save.js'
 import { Layer } from '../layers/layer.js'
 import type { FloatDType } from '../nn/initializers.js'
 import type { Module } from '../nn/module.js'
+import type { Optimizer } from '../nn/optim/optimizer.js'
 import { foldIn, key, splitKey } from '../ops/random.js'
 import type { Device, DeviceRequest, Shape, Tensor } from '../ops/tensor.js'
 import { checkIdle, disposeState, exclusively, stateOf, TrainingState } from '../train/state.js'
@@ -266,7 +267,7 @@ export abstract class Composition {
     const wanted = deviceNamed(what, device)
     await exclusively(this, 'to', async () => {
       const state = stateOf(this)
-      await Variable.move(what, this.movedVariables(), wanted)
+      await Variable.move(what, this.#variables(), wanted)
       this.#device = wanted
       state.predictor?.dispose()
       state.predictor = undefined
@@ -274,12 +275,19 @@ export abstract class Composition {
     return this
   }
 
+  /** The optimizers by their names in files. @internal */
+  ownOptimizers(): ReadonlyMap<string, Optimizer> {
+    const { compiled } = stateOf(this)
+    return new Map(compiled === undefined ? [] : [['optimizer', compiled.optimizer]])
+  }
+
   /** All Variables that are where the network is. */
-  protected movedVariables(): Variable[] {
-    const { compiled, record } = stateOf(this)
+  #variables(): Variable[] {
     const { params, state } = this.module
-    const trained = compiled?.optimizer.stateVariables().values() ?? []
-    return [...params.values(), ...state.values(), record.rng, ...trained]
+    const trained = [...this.ownOptimizers().values()].flatMap((optimizer) => [
+      ...optimizer.stateVariables().values(),
+    ])
+    return [...params.values(), ...state.values(), stateOf(this).record.rng, ...trained]
   }
 
   /**

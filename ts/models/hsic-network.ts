@@ -2,12 +2,12 @@ import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { checkOptions, checkValue, isInstance, whole } from '../core/options.js'
 import { idOf } from '../core/tensor.js'
 import { scope } from '../core/transforms.js'
-import type { Variable } from '../core/variable.js'
 import type { ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
 import { checkEstimator, type Estimator } from '../estimators/estimator.js'
 import { HSICOutput } from '../layers/hsic-output.js'
 import type { Layer } from '../layers/layer.js'
+import type { Optimizer } from '../nn/optim/optimizer.js'
 import type { Tensor } from '../ops/tensor.js'
 import { type CompileOptions, resolveOptimizer } from '../train/compile.js'
 import type { PredictOptions } from '../train/evaluation.js'
@@ -253,7 +253,7 @@ export abstract class HSICNetwork extends Stack {
    * Trains each layer below the readout on its own objective.
    *
    * The loss is the sum of the objectives. Each layer's objective is reported under the layer's name, and its criterion against input and target
-   * under `NAME.input` and `NAME.target`. Optimizers of layers are kept from call to call, and in checkpoints; `save` does not write them.
+   * under `NAME.input` and `NAME.target`. Optimizers of layers are kept from call to call, in checkpoints and in files of `save`.
    *
    * @param epochs times that the data are gone through
    * @throws StateError (rejects) before `compile`, and for a network without trainable layers; errors of `fitDataset` of other models
@@ -402,12 +402,11 @@ export abstract class HSICNetwork extends Stack {
     return Int32Array.from(units as Int32Array, (unit) => this.#classOfUnit?.[Number(unit)] ?? Number(unit))
   }
 
-  /** The optimizers of the layers move as well. */
-  protected override movedVariables(): Variable[] {
-    const local = [...this.#trainings.values()].flatMap(({ optimizer }) => [
-      ...optimizer.stateVariables().values(),
-    ])
-    return [...super.movedVariables(), ...local]
+  override ownOptimizers(): ReadonlyMap<string, Optimizer> {
+    const local = [...this.#trainings.values()].map(
+      ({ path, optimizer }) => [`optimizers.${path}`, optimizer] as const,
+    )
+    return new Map([...super.ownOptimizers(), ...local])
   }
 
   override dispose(): void {

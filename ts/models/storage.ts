@@ -22,6 +22,7 @@ import { tensorInTurns } from '../io/uploads.js'
 import * as layers from '../layers/index.js'
 import { type Blueprint, type Plain, plainArguments } from '../nn/blueprint.js'
 import type { AnyModule } from '../nn/module.js'
+import type { Optimizer } from '../nn/optim/optimizer.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { exclusively, stateOf } from '../train/state.js'
 import type { Network } from './network.js'
@@ -77,8 +78,7 @@ export interface Architecture {
   readonly frozen?: readonly string[]
   /** How the model was compiled and what looked at it; missing in files of older versions. */
   readonly training?: StoredTraining
-  /** `learningRate` is the present one; missing in files of older versions, whose arrays hold it rounded. */
-  readonly optimizer: { name: string; options: object; learningRate?: number } | null
+  readonly optimizer: { name: string; options: object } | null
   /** Arrays of the safetensors file. */
   readonly tensors: Readonly<Record<string, { dtype: string; shape: Shape }>>
 }
@@ -91,21 +91,23 @@ async function filesOf(who: string, path: string): Promise<{ file: string; oldDe
   return { file: `${stem}.safetensors`, oldDescription: `${stem}.json` }
 }
 
-/** Prefix of the optimizer's entries. */
-const optimizerPrefix = 'optimizer.'
+/** Beginning of the names of arrays of optimizers. */
+const optimizerEntry = /^optimizers?\./
 const rngName = 'training.rng'
 
-/** Every Variable of a model, by its name in the file. */
-function variablesOf(model: Network): Record<string, Variable> {
-  const { compiled, record } = stateOf(model)
-  const optimizer = [...(compiled?.optimizer.stateVariables() ?? [])].map(
-    ([name, variable]) => [optimizerPrefix + name, variable] as const,
+/** Every Variable of a model and of some of its optimizers, by its name in the file. */
+function variablesOf(
+  model: Network,
+  optimizers: ReadonlyMap<string, Optimizer> = model.ownOptimizers(),
+): Record<string, Variable> {
+  const trained = [...optimizers].flatMap(([key, optimizer]) =>
+    [...optimizer.stateVariables()].map(([name, variable]) => [`${key}.${name}`, variable] as const),
   )
   return {
     ...model.weights,
     ...model.stateVariables,
-    ...Object.fromEntries(optimizer),
-    [rngName]: record.rng,
+    ...Object.fromEntries(trained),
+    [rngName]: stateOf(model).record.rng,
   }
 }
 
@@ -173,13 +175,7 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
     training: describeTraining(model),
     frozen: Object.entries(model.weights).flatMap(([path, { trainable }]) => (trainable ? [] : [path])),
     optimizer:
-      compiled === undefined
-        ? null
-        : {
-            name: compiled.optimizer.name,
-            options: compiled.optimizer.options,
-            learningRate: compiled.optimizer.learningRate,
-          },
+      compiled === undefined ? null : { name: compiled.optimizer.name, options: compiled.optimizer.options },
     tensors: Object.fromEntries(
       Object.entries(variables).map(([name, { dtype, shape }]) => [name, { dtype, shape }]),
     ),
@@ -226,16 +222,17 @@ export async function fillModel(
   given: LoadOptions,
 ): Promise<void> {
   checkLayers(file, model, architecture)
-  const wanted = variablesOf(model)
-  if (!takesOptimizer(file, model, architecture, given)) {
-    for (const name of Object.keys(wanted)) if (name.startsWith(optimizerPrefix)) delete wanted[name]
-  }
+  const taken = takenOptimizers(file, model, architecture, given)
+  const wanted = variablesOf(model, taken)
   checkArrays(file, wanted, tensors)
   await assignAll(wanted, tensors)
-  const { optimizer } = model
-  const stored = [...tensors].find(([name]) => wanted[name] && name.endsWith('.learningRate'))?.[1].data[0]
-  const rate = stored === undefined ? undefined : (architecture.optimizer?.learningRate ?? stored)
-  if (optimizer !== undefined && rate !== undefined) optimizer.learningRate = Number(rate)
+  for (const [key, optimizer] of taken) {
+    await adoptRest(key, optimizer, wanted, tensors)
+    // Files of older versions have the rate as an array alone.
+    const array = tensors.get(`${key}.${optimizer.name}.learningRate`)?.data[0]
+    const rate = architecture.training?.optimizers[key]?.learningRate ?? array
+    if (rate !== undefined) optimizer.learningRate = Number(rate)
+  }
   const { record } = stateOf(model)
   record.epochs = architecture.epochs
   record.steps = architecture.steps ?? record.steps
@@ -351,19 +348,43 @@ function checkLayers(path: string, model: Network, { layers, inputShape }: Archi
   )
 }
 
-function takesOptimizer(
+/** The optimizers of a model whose state is in the file. */
+function takenOptimizers(
   path: string,
   model: Network,
-  architecture: Architecture,
+  { optimizer, training }: Architecture,
   { optimizer: wanted = true }: LoadOptions,
-): boolean {
-  const saved = architecture.optimizer?.name
-  const own = model.optimizer?.name
-  if (!wanted || own === undefined || saved === undefined) return false
-  if (saved === own) return true
-  throw new StateError(
-    `${path} was saved with the optimizer '${saved}', this model is compiled with '${own}'; compile with the same one, or load with { optimizer: false }`,
-  )
+): ReadonlyMap<string, Optimizer> {
+  const taken = new Map<string, Optimizer>()
+  if (!wanted) return taken
+  for (const [key, own] of model.ownOptimizers()) {
+    const saved =
+      training === undefined && key === 'optimizer' ? optimizer?.name : training?.optimizers[key]?.kind
+    if (saved === undefined) continue
+    if (saved !== own.name) {
+      throw new StateError(
+        `${path} was saved with the optimizer '${saved}', this model is compiled with '${own.name}'; compile with the same one, or load with { optimizer: false }`,
+      )
+    }
+    taken.set(key, own)
+  }
+  return taken
+}
+
+/** Gives an optimizer the stored state of weights that have none yet: they begin with it. */
+async function adoptRest(
+  key: string,
+  optimizer: Optimizer,
+  wanted: Readonly<Record<string, Variable>>,
+  tensors: ReadonlyMap<string, ArrayData>,
+): Promise<void> {
+  const rest = new Map<string, Tensor>()
+  for (const [name, data] of tensors) {
+    if (!name.startsWith(`${key}.`) || wanted[name] !== undefined) continue
+    rest.set(name.slice(key.length + 1), await tensorInTurns(data))
+  }
+  optimizer.adopt(rest)
+  for (const value of rest.values()) value.dispose()
 }
 
 function checkArrays(
@@ -379,7 +400,7 @@ function checkArrays(
       `${path}: '${name}' is ${found.dtype} ${showShape(found.shape)}, this model needs ${dtype} ${showShape(shape)}; build the same layers, then load`,
     )
   }
-  const expected = (name: string) => wanted[name] !== undefined || name.startsWith(optimizerPrefix)
+  const expected = (name: string) => wanted[name] !== undefined || optimizerEntry.test(name)
   const stranger = [...tensors.keys()].find((name) => !expected(name))
   if (stranger !== undefined) {
     throw new DataError(

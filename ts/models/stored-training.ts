@@ -18,24 +18,36 @@ import {
   unlessRefused,
 } from './settings-data.js'
 
+/** An optimizer of a stored model. */
+export interface StoredOptimizer {
+  readonly kind: string
+  readonly learningRate: number
+  /** Paths of the weights that it has state of: those that were given one together, in order. */
+  readonly prepared: readonly (readonly string[])[]
+}
+
 /** The training of a stored model. */
 export interface StoredTraining {
   /** What `compile` was given; null for a model that is not compiled. */
   readonly compile: Plain | Unbuildable
-  /** Paths of the weights that the optimizer has state of: those that were given one together, in order. */
-  readonly prepared: readonly (readonly string[])[]
+  /** The optimizers by the beginnings of the names of their arrays. */
+  readonly optimizers: Readonly<Record<string, StoredOptimizer>>
   /** The attached evaluators with their options. */
   readonly evaluators: readonly (Plain | Unbuildable)[]
 }
 
 /** The training of a model as data; what cannot be written holds the reason. */
 export function describeTraining(model: Network): StoredTraining {
-  const { compiled, compiledWith } = stateOf(model)
+  const { compiledWith } = stateOf(model)
   const paths = new Map(Object.entries(model.weights).map(([path, variable]) => [variable, path]))
-  const prepared = compiled?.optimizer.preparedTogether() ?? []
+  const optimizers = [...model.ownOptimizers()].map(([key, optimizer]) => {
+    const together = optimizer.preparedTogether()
+    const prepared = together.map((group) => group.map((variable) => paths.get(variable) as string))
+    return [key, { kind: optimizer.name, learningRate: optimizer.learningRate, prepared }] as const
+  })
   return {
     compile: unlessRefused(() => (compiledWith === undefined ? null : dataOf('compile', compiledWith))),
-    prepared: prepared.map((group) => group.map((variable) => paths.get(variable) as string)),
+    optimizers: Object.fromEntries(optimizers),
     evaluators: model.attachments.map(({ evaluator, on, every, initial, samples }, index) =>
       unlessRefused(() => {
         const where = `evaluator ${index + 1} (${evaluator.name})`
@@ -68,8 +80,11 @@ export function restoreTraining(file: string, model: Network, stored: StoredTrai
     }
     if (stored.compile === null) return
     const given = settingsOf('compile', stored.compile as Plain, make) as CompileOptions
-    if (given.optimizer instanceof Optimizer) prepare(file, given.optimizer, model, stored.prepared)
+    const { optimizer } = given
+    // Before `compile`, which gives all weights state together.
+    if (optimizer instanceof Optimizer) prepare(file, optimizer, model, stored.optimizers.optimizer)
     model.compile(given)
+    for (const [key, own] of model.ownOptimizers()) prepare(file, own, model, stored.optimizers[key])
   } catch (error) {
     if (error instanceof HyperglowError) throw untold(file, error.message, error)
     throw error
@@ -81,10 +96,10 @@ function prepare(
   file: string,
   optimizer: Optimizer,
   model: Network,
-  groups: StoredTraining['prepared'],
+  stored: StoredOptimizer | undefined,
 ): void {
   const { weights } = model
-  for (const group of groups) {
+  for (const group of stored?.prepared ?? []) {
     const own = group.map((path) => weights[path])
     if (own.some((variable) => variable === undefined)) {
       throw new DataError(
@@ -103,12 +118,22 @@ function untold(file: string, reason: string, cause?: Error): DataError {
 }
 
 function checkForm(file: string, stored: StoredTraining): void {
-  const { compile, prepared, evaluators } = (stored ?? {}) as Partial<StoredTraining>
+  const { compile, optimizers, evaluators } = (stored ?? {}) as Partial<StoredTraining>
   const isSound =
     (compile === null || isPlainObject(compile)) &&
-    isList(prepared) &&
-    (prepared as unknown[]).every((group) => isList(group)) &&
+    isPlainObject(optimizers) &&
+    Object.values(optimizers as object).every(isOptimizer) &&
     isList(evaluators) &&
     (evaluators as unknown[]).every((one) => isPlainObject(one))
   if (!isSound) throw new DataError(`${file} does not tell how the model was trained; save it again`)
+}
+
+function isOptimizer(stored: Partial<StoredOptimizer> | null): boolean {
+  const { kind, learningRate, prepared } = stored ?? {}
+  return (
+    typeof kind === 'string' &&
+    Number.isFinite(learningRate) &&
+    isList(prepared) &&
+    (prepared as unknown[]).every((group) => isList(group))
+  )
 }

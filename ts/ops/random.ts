@@ -3,7 +3,7 @@
  * number of threads. Use each key once; derive more with {@link splitKey} or {@link foldIn}.
  */
 
-import { checkShape } from '../core/create.js'
+import { arange, checkShape } from '../core/create.js'
 import { type DType, dtypeCode, type Shape, withRoom } from '../core/dtype.js'
 import { ArgumentError, describe } from '../core/errors.js'
 import { native } from '../core/native.js'
@@ -66,7 +66,7 @@ export function foldIn(from: Tensor, data: number | Tensor): Tensor {
   const offset =
     typeof data === 'number'
       ? source(words('foldIn', data))
-      : mul(reshape(cast(data, 'uint32'), [1]), source([1, 0]))
+      : mul(reshape(cast(data, 'uint32'), [1]), cast(less(arange(2), 1), 'uint32'))
   return bits(add(mixed, offset), [2])
 }
 

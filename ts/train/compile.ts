@@ -68,7 +68,10 @@ const checks: Checks<CompileOptions> = {
   optimizer: elsewhere(),
   loss: elsewhere(),
   metrics: elsewhere(),
-  learningRate: atLeast(0),
+  learningRate: {
+    expected: `${atLeast(0).expected}; a schedule goes into callbacks of fit: new LearningRate(schedule)`,
+    accepts: atLeast(0).accepts,
+  },
   momentum: atLeast(0),
   clipNorm: above(0),
   clipValue: above(0),

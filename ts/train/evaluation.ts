@@ -87,7 +87,7 @@ export async function measure<B>(
 /** The error for data whose labels all have weight 0. */
 export function nothingCounts(data: string): DataError {
   return new DataError(
-    `no label in ${data} counts: each is the ignoreIndex, or of a class of weight 0; look at labels and lossOptions`,
+    `no label in ${data} counts: each is the ignoreIndex, or of a class or a sample of weight 0; look at labels, lossOptions, classWeight and sampleWeight`,
   )
 }
 

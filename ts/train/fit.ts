@@ -97,8 +97,9 @@ export async function fit<B>(
   if (busy.has(task)) {
     throw new StateError('fit: the task is in the middle of fit; wait for its promise first')
   }
+  const { device } = heldBy(task, task.record)
   busy.add(task)
-  const record = task.record ?? new TrainingRecord({ seed: given.seed ?? 0 })
+  const record = task.record ?? new TrainingRecord({ seed: given.seed ?? 0, device })
   try {
     const run = await prepareRun(task, data, given, record)
     try {

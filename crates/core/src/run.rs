@@ -33,7 +33,7 @@ pub struct QueuedRun {
 }
 
 /// Runs that may wait in a queue; a further submission blocks until one of them has ended.
-pub const CAPACITY: usize = 256;
+pub const MAX_WAITING_RUNS: usize = 256;
 
 /// The submitting end of a device's queue.
 pub struct Queue {
@@ -53,7 +53,7 @@ impl Queue {
     /// Starts the thread of the device called `name`; it ends when the queue is dropped.
     pub fn start(name: &str) -> Result<Queue> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let (sender, receiver) = sync_channel(CAPACITY);
+        let (sender, receiver) = sync_channel(MAX_WAITING_RUNS);
         let state = QueueState {
             id: QueueId(COUNT.fetch_add(1, Ordering::Relaxed)),
             open: Arc::new(AtomicUsize::new(0)),

@@ -59,7 +59,7 @@ pub enum Family {
     Product,
     /// Convolutions and their adjoints.
     Convolution,
-    /// Sums and maxima over windows.
+    /// Sums and maxima over windows within each plane of (N, C, spatial..): planes do not depend on each other.
     Window,
     /// Elements by their positions.
     Indexing,

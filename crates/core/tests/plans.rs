@@ -400,3 +400,21 @@ fn slices_of_what_changes_nothing_are_of_the_input() {
     let program = plan(&graph, &[half], &[x], &[]);
     assert_eq!((program.inputs.len(), program.steps.len()), (1, 1));
 }
+
+/// Numbers of rows, as one column, are numbered by themselves; as one row they are not.
+#[test]
+fn rows_are_numbered_once() {
+    let mut graph = Graph::new();
+    let x = input(&mut graph, &[6, 3]);
+    let mut b = Build::new(&mut graph);
+    let numbers = b.add_op(Op::UniqueRows, &[x], None);
+    let column = b.reshape(numbers, [6, 1].into());
+    let again = b.add_op(Op::UniqueRows, &[column], None);
+    let row = b.reshape(numbers, [1, 6].into());
+    let of_one_row = b.add_op(Op::UniqueRows, &[row], None);
+    let sum = reduce_axes(b.graph(), Reduction::Sum, again, &[0], false).expect("an axis");
+    b.finish(&[sum, of_one_row]);
+    let program = plan(&graph, &[sum, of_one_row], &[x], &[]);
+    let numbered = print(&program).matches("uniqueRows").count();
+    assert_eq!(numbered, 2, "{}", print(&program));
+}

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use hyperglow_core::backend::Backend;
-use hyperglow_core::engine::{DeviceQueue, Engine, PENDING_LIMIT};
+use hyperglow_core::engine::{DeviceQueue, Engine, MAX_PENDING_NODES};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::op::Spec;
 use hyperglow_core::placement::{DeviceId, Placement};
@@ -162,7 +162,7 @@ pub fn bound_pending(engine: &mut Engine) -> Result<()> {
         && let Ok(tell) = handler.borrow_back(&env)
     {
         let _ = tell.call(format!(
-            "more than {PENDING_LIMIT} operations were waiting without a value being asked for, so they were computed; \
+            "more than {MAX_PENDING_NODES} operations were waiting without a value being asked for, so they were computed; \
              await evaluate(...) in your loop, or compile its body with jit"
         ));
     }

@@ -1,4 +1,5 @@
 /** Linear classifier of a layer's activations. */
+import { literal } from '../../core/create.js'
 import { DataError, DTypeError, NumericalError } from '../../core/errors.js'
 import { valueAndGrad } from '../../core/gradients.js'
 import { jit } from '../../core/jit.js'
@@ -7,7 +8,7 @@ import { type SampleData, samplesFrom } from '../../estimators/data.js'
 import { isLabels } from '../../estimators/samples.js'
 import { logSoftmax } from '../../ops/activations.js'
 import { concat, softplus } from '../../ops/index.js'
-import { type Tensor, tensor } from '../../ops/tensor.js'
+import type { Tensor } from '../../ops/tensor.js'
 import { entriesOf, inRows, rowsFrom, sameCount } from '../read.js'
 import { minimize } from './minimize.js'
 
@@ -91,7 +92,7 @@ export async function logisticProbe(
   const other = held && numbersOf(held.labels)
   const model = new Softmax(rows.shape[1] as number, classes.length)
   const found = await trained(model, rows, own, strength, iterations)
-  const parameters = tensor(found.point)
+  const parameters = literal(found.point)
   try {
     return {
       ...(await model.describe(parameters)),
@@ -175,7 +176,7 @@ class Softmax {
 }
 
 async function trained(model: Softmax, x: Tensor, labels: Int32Array, strength: number, iterations: number) {
-  using targets = tensor(labels).oneHot(model.classes, 'float64')
+  using targets = literal(labels).oneHot(model.classes, 'float64')
   const objective = (parameters: Tensor) => {
     const fits = model.logs(parameters, x).mul(targets).sum().mul(-strength)
     return fits.add(model.weights(parameters).square().sum().div(2))
@@ -186,7 +187,7 @@ async function trained(model: Softmax, x: Tensor, labels: Int32Array, strength: 
   })
   try {
     const at = async (point: Float64Array) => {
-      using given = tensor(point)
+      using given = literal(point)
       using both = await slope(given)
       const all = (await both.data()) as Float64Array
       return { value: all[0] as number, gradient: all.slice(1) }
@@ -210,7 +211,7 @@ async function score(
   labels: Int32Array,
   classes: number,
 ): Promise<ProbeScore> {
-  using codes = tensor(labels)
+  using codes = literal(labels)
   const { accuracy, loss } = await entriesOf(() => {
     const logs = model.logs(parameters, x)
     return {

@@ -4,7 +4,14 @@ export * from './adagrad.js'
 export * from './adam.js'
 export * from './clip.js'
 export type { Nested } from './leaves.js'
-export * from './named.js'
+export {
+  type AnyOptimizerOptions,
+  createOptimizer,
+  type OptimizerName,
+  optimizerName,
+  optimizerNames,
+  optimizerOptions,
+} from './named.js'
 export * from './optimizer.js'
 export type { OptimizerOptions, OptimizerSetup, ParameterGroup } from './options.js'
 export * from './plateau.js'

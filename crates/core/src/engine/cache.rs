@@ -1,4 +1,4 @@
-//! The plan cache: prepared plans by trace, at most [`PLANS`], the least recently used evicted.
+//! The plan cache: prepared plans by trace, at most [`CACHED_PLANS`], the least recently used evicted.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +10,7 @@ use crate::plan::trace::Trace;
 use crate::prepared::Shared;
 
 /// Capacity of the cache.
-pub const PLANS: usize = 64;
+pub const CACHED_PLANS: usize = 64;
 
 /// A plan, prepared.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl PlanCache {
         }
         self.misses += 1;
         let plan = make(trace)?;
-        if self.plans.len() >= PLANS {
+        if self.plans.len() >= CACHED_PLANS {
             let oldest = self
                 .plans
                 .iter()

@@ -40,7 +40,7 @@ pub use profile::{ProfiledPlan, ProfiledStep};
 use variables::Variable;
 
 /// Number of pending nodes without a handle beyond which an evaluation is forced, so that the graph does not grow without bound.
-pub const PENDING_LIMIT: usize = 200_000;
+pub const MAX_PENDING_NODES: usize = 200_000;
 /// A forced evaluation computes the held nodes that retain at least so many nodes: the value replaces their memory.
 const MIN_RETAINED_NODES: f64 = 16.0;
 
@@ -117,7 +117,7 @@ impl Engine {
             history: 0,
             rollbacks: Vec::new(),
             profile: None,
-            bound: PENDING_LIMIT,
+            bound: MAX_PENDING_NODES,
         }
     }
 
@@ -340,7 +340,7 @@ impl Engine {
         if !wanted.is_empty() {
             // Errors are reported to the evaluations that read the nodes, not to the call that happened to add a node.
             self.evaluate(&wanted).ok();
-            self.bound = PENDING_LIMIT.max(2 * self.graph.unheld());
+            self.bound = MAX_PENDING_NODES.max(2 * self.graph.unheld());
         }
         Ok(!wanted.is_empty())
     }

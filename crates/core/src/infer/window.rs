@@ -74,7 +74,7 @@ fn no_window_in_padding(
         let input = window.pad_low[a]..window.pad_low[a] + x.shape[2 + a];
         let touches =
             |o| (0..kernel[a]).any(|tap| input.contains(&(o * window.stride[a] + tap * window.dilation[a])));
-        // The windows between these begin inside the input.
+        // The windows between `before` and `behind` begin inside the input.
         let before = 0..outputs[a].min(input.start.div_ceil(window.stride[a]));
         let behind = input.end.div_ceil(window.stride[a])..outputs[a];
         if let Some(o) = before.chain(behind).find(|&o| !touches(o)) {

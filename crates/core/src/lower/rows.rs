@@ -142,7 +142,7 @@ fn sum_of(b: &mut Build<'_>, x: NodeId) -> NodeId {
     b.add_op(sum, &[x], None)
 }
 
-/// [`Op::UniqueRows`]: each row has the number of its first equal, and those are counted.
+/// [`Op::UniqueRows`]: each row finds the first row that equals it, and first rows are counted.
 pub(super) fn unique(b: &mut Build<'_>, x: NodeId) -> NodeId {
     let shape = b.shape(x);
     let n = shape[0];

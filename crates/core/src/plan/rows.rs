@@ -9,6 +9,7 @@ use crate::op::Op;
 use crate::plan::draft::Draft;
 use crate::plan::{SlotId, Step, StepKind, View};
 use crate::shape::Shape;
+use crate::traits::Family;
 
 /// Consecutive steps that can be run together, any number of rows at a time.
 ///
@@ -214,7 +215,9 @@ fn divisions(step: &Step, limits: RowLimits) -> Vec<(usize, Division)> {
             inputs,
             ..
         } => (&inputs[0].1.shape, axes),
-        StepKind::Op { op, inputs, .. } if is_pooling(op) => return pooling_divisions(&inputs[0].1.shape),
+        StepKind::Op { op, inputs, .. } if op.traits().family == Family::Window => {
+            return pooling_divisions(&inputs[0].1.shape);
+        }
         StepKind::Op { .. } => return Vec::new(),
     };
     let is_reduced = |axis: usize| reduced.contains(&axis) || shape[axis] == 1;
@@ -235,18 +238,6 @@ fn divisions(step: &Step, limits: RowLimits) -> Vec<(usize, Division)> {
         }
     }
     found
-}
-
-/// Whether the operation treats every plane of (N, C, spatial..) alike.
-fn is_pooling(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::WindowSum { .. }
-            | Op::WindowSumGrad { .. }
-            | Op::WindowArgMax { .. }
-            | Op::WindowMax { .. }
-            | Op::WindowMaxGrad { .. }
-    )
 }
 
 /// Planes, or whole images, as rows.

@@ -39,28 +39,7 @@ pub fn simplify(trace: &Trace, outer: Option<OuterProducts>) -> SimplifiedTrace 
     for ((node, uses), sliced_only) in trace.nodes.iter().zip(uses).zip(sliced_only) {
         let inputs: Vec<u32> = node.inputs.iter().map(|&i| representative[i as usize]).collect();
         let known = simplifier.nodes.len();
-        let node = &TraceNode {
-            op: ungated(&node.op, &inputs, &simplifier.nodes),
-            ..node.clone()
-        };
-        let at = match unchanged(&node.op, &inputs, &node.spec, &simplifier.nodes) {
-            Some(input) => input,
-            None if node.op == Op::Input => simplifier.push(node.clone(), inputs),
-            None => match (&node.op, folded(&node.op, &inputs, &node.spec, &simplifier.nodes)) {
-                (_, Some(op)) => simplifier.add(op, Vec::new(), node.spec.clone(), node.scope),
-                (&Op::MatMul { ta, tb }, None) => simplifier.product(&inputs, (ta, tb), node),
-                (Op::Permute(axes), None) => simplifier.permuted(axes, inputs[0], node),
-                (op @ Op::Slice { .. }, None) => simplifier.slice(op, inputs[0], node),
-                (
-                    Op::Reduce {
-                        kind: Reduction::Sum,
-                        axes,
-                    },
-                    None,
-                ) => simplifier.sum(inputs[0], axes, node),
-                (op, None) => simplifier.add(op.clone(), inputs, node.spec.clone(), node.scope),
-            },
-        };
+        let at = simplifier.simplified(node, inputs);
         // An earlier node with the same value may be read whole.
         if sliced_only && at as usize >= known {
             simplifier.sliced_only.insert(at);
@@ -74,6 +53,11 @@ pub fn simplify(trace: &Trace, outer: Option<OuterProducts>) -> SimplifiedTrace 
         .iter()
         .map(|&o| representative[o as usize] as usize)
         .collect();
+    with_consumers(nodes, outputs)
+}
+
+/// The nodes that outputs depend on are live, and know who reads them.
+fn with_consumers(nodes: Vec<TraceNode>, outputs: Vec<usize>) -> SimplifiedTrace {
     let mut live = vec![false; nodes.len()];
     for &o in &outputs {
         live[o] = true;
@@ -161,6 +145,32 @@ struct Simplifier {
 }
 
 impl Simplifier {
+    /// The node that stands for a node of the trace.
+    fn simplified(&mut self, node: &TraceNode, inputs: Vec<u32>) -> u32 {
+        let node = &TraceNode {
+            op: ungated(&node.op, &inputs, &self.nodes),
+            ..node.clone()
+        };
+        match unchanged(&node.op, &inputs, &node.spec, &self.nodes) {
+            Some(input) => input,
+            None if node.op == Op::Input => self.push(node.clone(), inputs),
+            None => match (&node.op, folded(&node.op, &inputs, &node.spec, &self.nodes)) {
+                (_, Some(op)) => self.add(op, Vec::new(), node.spec.clone(), node.scope),
+                (&Op::MatMul { ta, tb }, None) => self.product(&inputs, (ta, tb), node),
+                (Op::Permute(axes), None) => self.permuted(axes, inputs[0], node),
+                (op @ Op::Slice { .. }, None) => self.slice(op, inputs[0], node),
+                (
+                    Op::Reduce {
+                        kind: Reduction::Sum,
+                        axes,
+                    },
+                    None,
+                ) => self.sum(inputs[0], axes, node),
+                (op, None) => self.add(op.clone(), inputs, node.spec.clone(), node.scope),
+            },
+        }
+    }
+
     fn push(&mut self, node: TraceNode, inputs: Vec<u32>) -> u32 {
         self.nodes.push(TraceNode { inputs, ..node });
         self.uses.push(0);

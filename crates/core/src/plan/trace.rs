@@ -131,77 +131,108 @@ pub fn cut(graph: &Graph, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> 
 
 /// As [`cut`], for a device on which all targets are placed or free.
 pub fn cut_on(graph: &Graph, device: DeviceId, targets: &[NodeId], leaves: &[NodeId]) -> Result<Cut> {
-    let mut position: FastMap<NodeId, u32> = FastMap::with_capacity_and_hasher(512, Default::default());
-    let mut nodes = Vec::with_capacity(64);
-    let mut ids = Vec::with_capacity(64);
-    let mut inputs = Vec::new();
-    let mut sources = Vec::new();
-    let mut leaf = |id: NodeId, nodes: &mut Vec<TraceNode>, ids: &mut Vec<NodeId>| -> Result<u32> {
-        let node = graph.node(id)?;
-        let at = nodes.len() as u32;
-        nodes.push(TraceNode {
-            op: Op::Input,
-            inputs: Vec::new(),
-            spec: node.spec.clone(),
-            scope: node.scope,
-        });
-        ids.push(id);
-        inputs.push(at);
-        sources.push(id);
-        Ok(at)
+    let mut cutter = Cutter {
+        graph,
+        device,
+        position: FastMap::with_capacity_and_hasher(512, Default::default()),
+        nodes: Vec::with_capacity(64),
+        ids: Vec::with_capacity(64),
+        inputs: Vec::new(),
+        sources: Vec::new(),
     };
     for &id in leaves {
-        let at = leaf(id, &mut nodes, &mut ids)?;
-        position.insert(id, at);
+        cutter.add_input(id)?;
     }
     let mut stack: Vec<(NodeId, bool)> = targets.iter().rev().map(|&id| (id, false)).collect();
     while let Some((id, expanded)) = stack.pop() {
-        if position.contains_key(&id) {
-            continue;
-        }
-        let node = graph.node(id)?;
-        if node.value.is_some()
-            || node.op == Op::Input
-            || !node.placement.fits(device)
-            || graph.is_transfer(node)
-        {
-            let at = leaf(id, &mut nodes, &mut ids)?;
-            position.insert(id, at);
-        } else if let (true, Op::To(_)) = (expanded, &node.op) {
-            // Its input is free, and computed on the device of its consumer.
-            position.insert(id, position[&node.inputs[0]]);
-        } else if expanded || node.inputs.is_empty() {
-            let inputs = node.inputs.iter().map(|i| position[i]).collect();
-            position.insert(id, nodes.len() as u32);
-            nodes.push(TraceNode {
-                op: node.op.clone(),
-                inputs,
-                spec: node.spec.clone(),
-                scope: node.scope,
-            });
-            ids.push(id);
-        } else {
-            stack.push((id, true));
-            stack.extend(
-                node.inputs
-                    .iter()
-                    .rev()
-                    .filter(|i| !position.contains_key(i))
-                    .map(|&i| (i, false)),
-            );
-        }
+        cutter.visit(id, expanded, &mut stack)?;
     }
-    let outputs = targets.iter().map(|id| position[id]).collect();
-    let expendable = vec![false; inputs.len()];
+    let outputs = targets.iter().map(|id| cutter.position[id]).collect();
+    let expendable = vec![false; cutter.inputs.len()];
     Ok(Cut {
         device,
         trace: Trace {
-            nodes,
-            inputs,
+            nodes: cutter.nodes,
+            inputs: cutter.inputs,
             expendable,
             outputs,
         },
-        sources,
-        ids,
+        sources: cutter.sources,
+        ids: cutter.ids,
     })
+}
+
+/// A trace in the making.
+struct Cutter<'g> {
+    graph: &'g Graph,
+    device: DeviceId,
+    /// The node of the trace that stands for a node of the graph.
+    position: FastMap<NodeId, u32>,
+    nodes: Vec<TraceNode>,
+    ids: Vec<NodeId>,
+    inputs: Vec<u32>,
+    sources: Vec<NodeId>,
+}
+
+impl Cutter<'_> {
+    /// Adds a node of the trace that stands for `id`.
+    fn add(&mut self, id: NodeId, node: TraceNode) {
+        self.position.insert(id, self.nodes.len() as u32);
+        self.nodes.push(node);
+        self.ids.push(id);
+    }
+
+    fn add_input(&mut self, id: NodeId) -> Result<()> {
+        let node = self.graph.node(id)?;
+        self.inputs.push(self.nodes.len() as u32);
+        self.sources.push(id);
+        self.add(
+            id,
+            TraceNode {
+                op: Op::Input,
+                inputs: Vec::new(),
+                spec: node.spec.clone(),
+                scope: node.scope,
+            },
+        );
+        Ok(())
+    }
+
+    /// Adds `id` if its operands are there (`expanded`) or it has none; else asks for the operands first.
+    fn visit(&mut self, id: NodeId, expanded: bool, stack: &mut Vec<(NodeId, bool)>) -> Result<()> {
+        if self.position.contains_key(&id) {
+            return Ok(());
+        }
+        let node = self.graph.node(id)?;
+        if node.value.is_some()
+            || node.op == Op::Input
+            || !node.placement.fits(self.device)
+            || self.graph.is_transfer(node)
+        {
+            self.add_input(id)?;
+        } else if let (true, Op::To(_)) = (expanded, &node.op) {
+            // Its input is free, and computed on the device of its consumer.
+            self.position.insert(id, self.position[&node.inputs[0]]);
+        } else if expanded || node.inputs.is_empty() {
+            let inputs = node.inputs.iter().map(|i| self.position[i]).collect();
+            self.add(
+                id,
+                TraceNode {
+                    op: node.op.clone(),
+                    inputs,
+                    spec: node.spec.clone(),
+                    scope: node.scope,
+                },
+            );
+        } else {
+            stack.push((id, true));
+            let missing = node.inputs.iter().rev();
+            stack.extend(
+                missing
+                    .filter(|i| !self.position.contains_key(i))
+                    .map(|&i| (i, false)),
+            );
+        }
+        Ok(())
+    }
 }

@@ -1,5 +1,5 @@
-//! Elements in other places: nothing is computed, so these work on every dtype. Each says for an element
-//! of the result where it comes from.
+//! Elements at other positions: nothing is computed, so every function works on every dtype. Each function says which element of
+//! the operand an element of the result is.
 
 use ndarray::{ArrayD, IxDyn};
 

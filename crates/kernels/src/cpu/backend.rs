@@ -9,7 +9,7 @@ use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::plan::Program;
 use hyperglow_core::storage::Buffer;
 
-use super::blocks::{ALIGN, release_kept};
+use super::blocks::{ALIGN_BYTES, release_kept};
 use super::compile::CpuKernel;
 use super::environment::Environment;
 use super::exec::Env;
@@ -71,7 +71,7 @@ impl CpuBackend {
 const LIMITS: Limits = Limits {
     // The blocks of more instructions would not fit the first-level cache.
     cluster: 64,
-    alignment: ALIGN,
+    alignment: ALIGN_BYTES,
     outer: Some(OuterProducts {
         terms: 8,
         elements: 1 << 18,

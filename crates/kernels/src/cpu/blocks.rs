@@ -16,11 +16,11 @@ use hyperglow_core::{Error, Result};
 use super::limits;
 
 /// Every block starts on a cache line.
-pub(crate) const ALIGN: usize = 64;
+pub(crate) const ALIGN_BYTES: usize = 64;
 /// Blocks from this size on are aligned to it and request huge pages.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// Alignment of the system's allocator.
-const SYSTEM_ALIGN: usize = 16;
+const SYSTEM_ALIGN_BYTES: usize = 16;
 /// Size classes in a doubling: at most an eighth of a block is beyond the requested size.
 const CLASSES_PER_DOUBLING: usize = 8;
 /// Most kept blocks of one class.
@@ -47,7 +47,7 @@ pub(crate) fn kept_bytes() -> usize {
 /// The size class of a request.
 fn class_of(bytes: usize) -> Option<usize> {
     let step = bytes.checked_next_power_of_two()? / (2 * CLASSES_PER_DOUBLING);
-    bytes.checked_next_multiple_of(step.max(ALIGN))
+    bytes.checked_next_multiple_of(step.max(ALIGN_BYTES))
 }
 
 /// An owned, aligned block of memory with arbitrary but initialized content (the system fills it with zeros).
@@ -70,13 +70,13 @@ impl Block {
         if bytes >= HUGE_PAGE_BYTES {
             HUGE_PAGE_BYTES
         } else {
-            ALIGN
+            ALIGN_BYTES
         }
     }
 
     /// The size of the system's allocation: room for the block and its alignment.
     fn layout(bytes: usize) -> Option<Layout> {
-        Layout::from_size_align(bytes.checked_add(Block::align(bytes))?, SYSTEM_ALIGN).ok()
+        Layout::from_size_align(bytes.checked_add(Block::align(bytes))?, SYSTEM_ALIGN_BYTES).ok()
     }
 
     /// No memory at all.
@@ -126,7 +126,7 @@ impl Block {
     /// A new block of `bytes` bytes, rounded up to whole cache lines. All kept blocks are freed before the request is refused.
     pub fn exact(bytes: usize) -> Result<Block> {
         let rounded = bytes
-            .checked_next_multiple_of(ALIGN)
+            .checked_next_multiple_of(ALIGN_BYTES)
             .ok_or_else(|| refused(bytes, "no machine has so much"))?;
         Block::from_system(rounded).or_else(|error| {
             if kept_bytes() == 0 {
@@ -288,11 +288,11 @@ mod tests {
         for bytes in 1..100_000 {
             let class = class_of(bytes).unwrap();
             assert!(
-                class >= bytes && class.is_multiple_of(ALIGN),
+                class >= bytes && class.is_multiple_of(ALIGN_BYTES),
                 "{class} for {bytes}"
             );
             assert!(
-                class - bytes < ALIGN.max(bytes / CLASSES_PER_DOUBLING + 1),
+                class - bytes < ALIGN_BYTES.max(bytes / CLASSES_PER_DOUBLING + 1),
                 "{class} for {bytes}"
             );
             assert_eq!(class_of(class), Some(class));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyperglow_core::plan::SlotId;
 use hyperglow_core::{DType, Result};
 
-use super::blocks::ALIGN;
+use super::blocks::ALIGN_BYTES;
 use super::element::Element;
 use super::level::Level;
 use super::pool::{Pool, WorkerSlices};
@@ -184,7 +184,7 @@ impl<'a> Args<'a> {
 
 /// Bytes that [`Args::scratch`] takes for `count` elements.
 pub(crate) const fn scratch_bytes<T>(count: usize) -> usize {
-    (count * size_of::<T>()).next_multiple_of(ALIGN)
+    (count * size_of::<T>()).next_multiple_of(ALIGN_BYTES)
 }
 
 /// Types of which any bits are a value, aligned to at most 64 bytes.

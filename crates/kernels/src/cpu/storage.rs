@@ -224,7 +224,7 @@ impl RawBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::blocks::ALIGN;
+    use crate::cpu::blocks::ALIGN_BYTES;
 
     #[test]
     fn a_block_given_back_is_used_again() {
@@ -233,7 +233,7 @@ mod tests {
         drop(first);
         let second = CpuStorage::new(770_001).unwrap();
         assert_eq!(second.start, place);
-        assert_eq!(place.as_ptr() as usize % ALIGN, 0);
+        assert_eq!(place.as_ptr() as usize % ALIGN_BYTES, 0);
     }
 
     #[test]

@@ -31,30 +31,27 @@ fn bits_of_i64<T: Element>(x: T) -> u64 {
     any.downcast_ref::<i64>().map_or(0, |&x| x as u64)
 }
 
-/// Mixes 64 bits so that every one of them changes about half of the result (the finalizer of SplitMix64).
-fn mix(x: u64) -> u64 {
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+/// The two halves of a product of 128 bits, joined: every bit of either factor changes about half of the result.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
 }
 
-/// A hash of a row, in four parts that do not wait for each other.
+/// A hash of a row: a sum over pairs of entries, none of which waits for another. The constants are odd numbers without a pattern.
 fn hash<T: Element>(row: &[T]) -> u64 {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let step = |part: u64, x: T| {
-        let product = (part ^ bits(x)).wrapping_mul(FACTOR);
-        product ^ (product >> 32)
-    };
-    let (whole, rest) = row.as_chunks::<4>();
-    let mut parts = [1, 2, 3, 4];
-    for four in whole {
-        parts = std::array::from_fn(|i| step(parts[i], four[i]));
+    const STEP: u64 = 0xa076_1d64_78bd_642f;
+    const SECOND: u64 = 0xd6e8_feb8_6659_fd93;
+    let (pairs, rest) = row.as_chunks::<2>();
+    let mut first: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut sum: u64 = 0;
+    for &[a, b] in pairs {
+        sum = sum.wrapping_add(fold(bits(a) ^ first, bits(b) ^ SECOND));
+        first = first.wrapping_add(STEP);
     }
-    for (part, &x) in parts.iter_mut().zip(rest) {
-        *part = step(*part, x);
+    if let [a] = *rest {
+        sum = sum.wrapping_add(fold(bits(a) ^ first, SECOND));
     }
-    let used = parts.len().min(row.len());
-    parts[..used].iter().fold(0, |h, part| mix(h ^ part))
+    fold(sum ^ STEP, SECOND)
 }
 
 /// Whether rows are equal entry by entry, NaN to NaN.

@@ -9,7 +9,7 @@ pub(crate) trait Constants: Copy {
     const ROUNDER: f64;
     /// ln 2 in two parts, the first with so few bits that its products with exponents are exact.
     const LN2: (f64, f64);
-    /// Within these e^x is neither 0 nor infinite.
+    /// Between these two bounds e^x is neither 0 nor infinite.
     const EXP: (f64, f64);
     /// Above it e^x is a normal number.
     const EXP_NORMAL: f64;

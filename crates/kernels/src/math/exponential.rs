@@ -64,7 +64,7 @@ pub(crate) fn expm1_of_negative<V: Power>(x: V) -> V {
 /// e^x.
 #[inline(always)]
 pub(super) fn exp<V: Vector>(x: V) -> V {
-    // Beyond these the result is 0 or infinity anyway; NaN passes.
+    // Beyond the bounds e^x is 0 or infinity anyway. NaN passes.
     let (lowest, highest) = V::Element::EXP;
     let t = x.number(lowest).larger(x.number(highest).smaller(x));
     let (n, p) = exp_parts(t);

@@ -186,7 +186,8 @@ fn neighbors_of_many_points() {
     for (n, d, dtype) in [
         (2001, 1, DType::F64),
         (2500, 3, DType::F64),
-        (2047, 9, DType::F32),
+        (2300, 9, DType::F32),
+        (520, 2, DType::F32),
         (700, 12, DType::F64),
     ] {
         let smooth = dice.tensor([n, d], dtype);

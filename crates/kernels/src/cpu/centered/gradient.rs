@@ -97,7 +97,6 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
         serial: false,
         kernel: Box::new(move |args| {
             let out = args.output::<T>();
-            let level = args.level();
             let sets = g.sets();
             let cotangent = args.input::<f64>(cotangent);
             let weights = args.scratch::<f64>(sets);
@@ -116,52 +115,7 @@ pub(crate) fn grad<T: Real>(products: &Products, of: usize, inputs: &[&Spec], en
                 weights,
                 shifts,
             };
-            let tiles = args.scratch::<T>(band_tiles::<T>(&g) * g.side * g.side);
-            let records = args.scratch::<f64>(band_tiles::<T>(&g) * 2 * g.side);
-            let own_sums = args.scratch::<f64>(g.m);
-            own_sums.fill(0.0);
-            let worker_len = worker_len::<T>(&g, of, level);
-            let space = args.worker_scratch::<T>(worker_len);
-            let mut first = 0;
-            while first < g.blocks() {
-                let mut end = first + 1;
-                while end < g.blocks()
-                    && g.tile_at(end, g.blocks() - 1) < g.tile_at(first, first) + band_tiles::<T>(&g)
-                {
-                    end += 1;
-                }
-                let mut band = Band {
-                    first,
-                    end,
-                    tiles: &mut *tiles,
-                };
-                gradient.fill(args, &mut band, records, own_sums, &space);
-                if let Some(product) = &whole {
-                    let t = args.scratch::<T>(g.m * g.m);
-                    gradient.assemble(args, &band, t);
-                    if differs {
-                        for (i, &sum) in own_sums.iter().enumerate() {
-                            t[i * g.m + i] += T::from_f64(-sum);
-                        }
-                    }
-                    product.run(args, t, prepared.set(of).x, out);
-                    return Ok(());
-                }
-                gradient.multiply_samples(args, &band, out, &space);
-                first = end;
-            }
-            let set = prepared.set(of);
-            if differs && set.d > 0 {
-                let own_sums = &*own_sums;
-                args.pool().chunks(out, set.d * g.side, |_, block, out| {
-                    for (i, (out, x)) in (block * g.side..).zip(
-                        out.chunks_exact_mut(set.d)
-                            .zip(set.x[block * g.side * set.d..].chunks_exact(set.d)),
-                    ) {
-                        add_scaled(level, T::from_f64(-own_sums[i]), x, out);
-                    }
-                });
-            }
+            gradient.write(args, whole.as_ref(), differs, out);
             Ok(())
         }),
     }
@@ -186,6 +140,58 @@ fn centering_shifts<T: Real>(g: &Geometry, weights: &[f64], rows: &[f64], shifts
 }
 
 impl<T: Real> GradientTiles<'_, T> {
+    /// The gradient: T by bands of rows, times the samples; `whole` multiplies all of T at once. Where the term of a pair `differs` from
+    /// sample to sample, each sample's own part is subtracted.
+    fn write(&self, args: &Args<'_>, whole: Option<&Product>, differs: bool, out: &mut [T]) {
+        let g = self.prepared.geometry;
+        let tiles = args.scratch::<T>(band_tiles::<T>(g) * g.side * g.side);
+        let records = args.scratch::<f64>(band_tiles::<T>(g) * 2 * g.side);
+        let own_sums = args.scratch::<f64>(g.m);
+        own_sums.fill(0.0);
+        let worker_len = worker_len::<T>(g, self.of, args.level());
+        let space = args.worker_scratch::<T>(worker_len);
+        let mut first = 0;
+        while first < g.blocks() {
+            let mut end = first + 1;
+            while end < g.blocks()
+                && g.tile_at(end, g.blocks() - 1) < g.tile_at(first, first) + band_tiles::<T>(g)
+            {
+                end += 1;
+            }
+            let mut band = Band {
+                first,
+                end,
+                tiles: &mut *tiles,
+            };
+            self.fill(args, &mut band, records, own_sums, &space);
+            if let Some(product) = whole {
+                let t = args.scratch::<T>(g.m * g.m);
+                self.assemble(args, &band, t);
+                if differs {
+                    for (i, &sum) in own_sums.iter().enumerate() {
+                        t[i * g.m + i] += T::from_f64(-sum);
+                    }
+                }
+                product.run(args, t, self.prepared.set(self.of).x, out);
+                return;
+            }
+            self.multiply_samples(args, &band, out, &space);
+            first = end;
+        }
+        let set = self.prepared.set(self.of);
+        if differs && set.d > 0 {
+            let (own_sums, level) = (&*own_sums, args.level());
+            args.pool().chunks(out, set.d * g.side, |_, block, out| {
+                for (i, (out, x)) in (block * g.side..).zip(
+                    out.chunks_exact_mut(set.d)
+                        .zip(set.x[block * g.side * set.d..].chunks_exact(set.d)),
+                ) {
+                    add_scaled(level, T::from_f64(-own_sums[i]), x, out);
+                }
+            });
+        }
+    }
+
     fn active(&self, b: usize) -> bool {
         self.weights[b] != 0.0
     }

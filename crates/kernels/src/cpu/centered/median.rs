@@ -7,7 +7,7 @@ use hyperglow_core::op::Spec;
 use hyperglow_core::similarity::{Products, Similarity};
 
 use super::geometry::{Geometry, GramAlgorithm, Purpose, Tile};
-use super::ranks::{DIGITS, Pass, Ranked, of_rank};
+use super::ranks::{DIGIT_VALUES, Pass, Ranked, of_rank};
 use super::rows::{Real, SUM_LANES, total};
 use super::samples::{Samples, prepare, prepared_bytes};
 use crate::cpu::element::Float;
@@ -16,9 +16,9 @@ use crate::cpu::level::{Level, versions};
 use crate::cpu::pool::{Pool, SharedSlice};
 
 /// Pairs whose distances are kept.
-const KEPT: usize = 1 << 18;
+const KEPT_PAIRS: usize = 1 << 18;
 /// A squared distance below this part of both norms is taken from differences: inner products lose too many of its digits.
-const NEAR: f64 = 1.0 / 256.0;
+const NEAR_RATIO: f64 = 1.0 / 256.0;
 
 /// The kernel of [`Op::MedianDistance`](hyperglow_core::Op::MedianDistance).
 pub(crate) fn median_distance<T: Real + Ranked>(x: &Spec, env: &Env) -> Chosen {
@@ -36,10 +36,10 @@ pub(crate) fn median_distance<T: Real + Ranked>(x: &Spec, env: &Env) -> Chosen {
     let g = Geometry::new::<T>(&products, &[x], env.level, Purpose::Densities);
     let (level, threads) = (env.level, env.pool.threads());
     let pairs = g.m * (g.m - 1) / 2;
-    let of_selection = if pairs <= KEPT {
+    let of_selection = if pairs <= KEPT_PAIRS {
         scratch_bytes::<T>(pairs)
     } else {
-        scratch_bytes::<u64>((threads + 1) * DIGITS)
+        scratch_bytes::<u64>((threads + 1) * DIGIT_VALUES)
     };
     Chosen {
         scratch: prepared_bytes::<T>(&g, level, threads)
@@ -55,12 +55,12 @@ pub(crate) fn median_distance<T: Real + Ranked>(x: &Spec, env: &Env) -> Chosen {
             }
             let prepared = prepare::<T>(&g, args, |_| true);
             let pass = TilesOfDistances::new(&g, args, prepared.set(0));
-            let middle = if pairs <= KEPT {
+            let middle = if pairs <= KEPT_PAIRS {
                 let kept = args.scratch::<T>(pairs);
                 pass.keep(kept);
                 selected(kept)
             } else {
-                pass.counted(args.scratch((threads + 1) * DIGITS), pairs)
+                pass.counted(args.scratch((threads + 1) * DIGIT_VALUES), pairs)
             };
             let upper = middle[usize::from(pairs.is_multiple_of(2))];
             let [low, high] = [middle[0], upper].map(|square| square.sqrt().to_f64());
@@ -132,8 +132,8 @@ impl<'a, T: Real + Ranked> TilesOfDistances<'a, T> {
         });
     }
 
-    /// Takes from differences what inner products do not give: distances that are small beside the norms, so that equal samples have 0, and
-    /// those whose norms overflow.
+    /// Recomputes two kinds of distances from differences, because inner products do not give them: distances that are small beside the
+    /// norms (equal samples then have distance 0), and distances of samples whose norms overflow.
     fn repair(&self, i: usize, first: usize, row: &mut [T]) {
         if self.g.algorithms[0] == GramAlgorithm::Differences {
             return;
@@ -142,7 +142,7 @@ impl<'a, T: Real + Ranked> TilesOfDistances<'a, T> {
         let sample = |i: usize| &self.given[i * d..(i + 1) * d];
         for (j, square) in (first..).zip(row) {
             // Norms that overflow are not below infinity.
-            let is_exact = *square > T::from_f64(NEAR) * (norms[i] + norms[j]);
+            let is_exact = *square > T::from_f64(NEAR_RATIO) * (norms[i] + norms[j]);
             if !is_exact {
                 *square = squared_difference(self.level, sample(i), sample(j));
             }
@@ -154,14 +154,14 @@ impl<'a, T: Real + Ranked> TilesOfDistances<'a, T> {
         let m = self.g.m;
         let kept = SharedSlice::new(kept);
         self.run(|_, _, (i, first), row| {
-            // Sample i has its pairs behind those of the samples before it.
+            // The pairs of sample i follow the pairs of the samples before it.
             let start = i * (2 * m - i - 1) / 2 + first - (i + 1);
             // SAFETY: a pair is of one tile.
             unsafe { kept.range(start..start + row.len()) }.copy_from_slice(row);
         });
     }
 
-    /// The middle of all squared distances, and the next, from counts: those of all, and those of each worker.
+    /// The middle one of all squared distances and the next one, by counting: `counts` has room for the sum and for each worker.
     fn counted(&self, counts: &mut [u64], pairs: usize) -> [T; 2] {
         let (all, of_workers) = counts
             .as_chunks_mut()
@@ -178,7 +178,7 @@ impl<'a, T: Real + Ranked> TilesOfDistances<'a, T> {
     }
 
     /// A pass over all squared distances.
-    fn count(&self, pass: Pass, counts: &mut [[u64; DIGITS]]) -> u64 {
+    fn count(&self, pass: Pass, counts: &mut [[u64; DIGIT_VALUES]]) -> u64 {
         counts.iter_mut().for_each(|counts| counts.fill(0));
         let counts = SharedSlice::new(counts);
         let beyond = AtomicU64::new(u64::MAX);

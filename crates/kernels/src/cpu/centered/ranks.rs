@@ -2,9 +2,9 @@
 //! counts of digits in a few passes.
 
 /// Bits of a digit.
-const DIGIT: u32 = 16;
+const DIGIT_BITS: u32 = 16;
 /// Values of a digit.
-pub(super) const DIGITS: usize = 1 << DIGIT;
+pub(super) const DIGIT_VALUES: usize = 1 << DIGIT_BITS;
 
 /// A number whose bits, as an integer, are in the order of numbers that are not negative.
 pub(crate) trait Ranked: Copy {
@@ -38,14 +38,14 @@ pub(super) struct Pass {
 impl Pass {
     /// Adds some numbers to the counts, and gives the bits of the least that is beyond all that begin as the wanted one.
     #[inline(always)]
-    pub fn count<T: Ranked>(self, numbers: &[T], counts: &mut [u64; DIGITS]) -> u64 {
-        let wanted = self.known >> self.behind >> DIGIT;
+    pub fn count<T: Ranked>(self, numbers: &[T], counts: &mut [u64; DIGIT_VALUES]) -> u64 {
+        let wanted = self.known >> self.behind >> DIGIT_BITS;
         let mut beyond = u64::MAX;
         for number in numbers {
             let bits = number.to_bits();
-            let start = bits >> self.behind >> DIGIT;
+            let start = bits >> self.behind >> DIGIT_BITS;
             if start == wanted {
-                counts[(bits >> self.behind) as usize % DIGITS] += 1;
+                counts[(bits >> self.behind) as usize % DIGIT_VALUES] += 1;
             } else if start > wanted {
                 beyond = beyond.min(bits);
             }
@@ -58,12 +58,12 @@ impl Pass {
 /// it adds to the counts, 0 at first, and gives what is beyond.
 pub(super) fn of_rank<T: Ranked>(
     rank: u64,
-    counts: &mut [u64; DIGITS],
-    mut count: impl FnMut(Pass, &mut [u64; DIGITS]) -> u64,
+    counts: &mut [u64; DIGIT_VALUES],
+    mut count: impl FnMut(Pass, &mut [u64; DIGIT_VALUES]) -> u64,
 ) -> [T; 2] {
     let (mut known, mut before, mut behind) = (0, 0, T::BITS);
     loop {
-        behind -= DIGIT;
+        behind -= DIGIT_BITS;
         counts.fill(0);
         let beyond = count(Pass { known, behind }, counts);
         let mut digit = 0;
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     fn check<T: Ranked + PartialOrd + std::fmt::Debug>(mut numbers: Vec<T>) {
-        let mut counts: Box<[u64; DIGITS]> = vec![0; DIGITS].try_into().unwrap();
+        let mut counts: Box<[u64; DIGIT_VALUES]> = vec![0; DIGIT_VALUES].try_into().unwrap();
         let found: Vec<[T; 2]> = (0..numbers.len() as u64)
             .map(|rank| of_rank(rank, &mut counts, |pass, counts| pass.count(&numbers, counts)))
             .collect();

@@ -116,18 +116,7 @@ pub(super) fn prepare<'a, T: Real>(
             continue;
         }
         let (level, d, samples) = (args.level(), g.widths[a], args.input::<T>(a));
-        let shared = SharedSlice::new(&mut center[..d]);
-        spread(
-            args.pool(),
-            samples.len(),
-            d.div_ceil(STRIP_COLUMNS),
-            |_, strip| {
-                let columns = strip * STRIP_COLUMNS..d.min((strip + 1) * STRIP_COLUMNS);
-                // SAFETY: a task's own columns.
-                let center = unsafe { shared.range(columns.clone()) };
-                self::center(level, similarity, (samples, d), columns, center);
-            },
-        );
+        centers(args, similarity, (samples, d), &mut center[..d]);
         let preparation = BlockPreparation {
             g,
             level,
@@ -141,20 +130,9 @@ pub(super) fn prepare<'a, T: Real>(
             bf16x3: SharedSlice::new(&mut bf16x3[g.bf16x3[a]..g.bf16x3[a + 1]]),
         };
         if g.algorithms[a] == GramAlgorithm::Bf16x3 {
-            let fine = AtomicBool::new(true);
-            spread(
-                args.pool(),
-                samples.len(),
-                g.m.div_ceil(PANEL_LINES),
-                |worker, panel| {
-                    // SAFETY: each panel is prepared once.
-                    if !unsafe { preparation.panel(worker, panel) } {
-                        fine.store(false, Ordering::Relaxed);
-                    }
-                },
-            );
-            can_split[a] = u8::from(fine.into_inner());
-            if can_split[a] != 0 || g.keeps {
+            let fine = preparation.panels(args.pool());
+            can_split[a] = u8::from(fine);
+            if fine || g.keeps {
                 continue;
             }
         }
@@ -173,6 +151,18 @@ pub(super) fn prepare<'a, T: Real>(
         norms,
         grams,
     }
+}
+
+/// The center of every column, some columns a task.
+fn centers<T: Real>(args: &Args<'_>, similarity: Similarity, (samples, d): (&[T], usize), out: &mut [T]) {
+    let (level, shared) = (args.level(), SharedSlice::new(out));
+    let strips = d.div_ceil(STRIP_COLUMNS);
+    spread(args.pool(), samples.len(), strips, |_, strip| {
+        let columns = strip * STRIP_COLUMNS..d.min((strip + 1) * STRIP_COLUMNS);
+        // SAFETY: a task's own columns.
+        let center = unsafe { shared.range(columns.clone()) };
+        self::center(level, similarity, (samples, d), columns, center);
+    });
 }
 
 /// Calls `task(worker, i)` for every i below `tasks`, on one thread if there are few `elements`.
@@ -200,6 +190,19 @@ struct BlockPreparation<'a, T> {
 }
 
 impl<T: Real> BlockPreparation<'_, T> {
+    /// Prepares all panels for matrix instructions. False if a number cannot be split.
+    fn panels(&self, pool: &Pool) -> bool {
+        let fine = AtomicBool::new(true);
+        let count = self.g.m.div_ceil(PANEL_LINES);
+        spread(pool, self.samples.len(), count, |worker, panel| {
+            // SAFETY: each panel is prepared once.
+            if !unsafe { self.panel(worker, panel) } {
+                fine.store(false, Ordering::Relaxed);
+            }
+        });
+        fine.into_inner()
+    }
+
     /// Shifts the samples of a panel, computes their norms, and packs them for matrix instructions while they are in the cache.
     /// False if a number cannot be split.
     ///

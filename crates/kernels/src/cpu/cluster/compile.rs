@@ -13,7 +13,7 @@ const CACHE_BYTES: usize = 24 << 10;
 const MIN_BLOCK_ELEMENTS: usize = 128;
 const MAX_BLOCK_ELEMENTS: usize = 2048;
 /// Elements times instructions for which another thread is worth waking.
-const TASK_WORK: usize = 1 << 15;
+const TASK_OPERATIONS: usize = 1 << 15;
 /// Gap between registers, so that their addresses differ in the low bits (4K aliasing: a load would wait for an
 /// unrelated store).
 const GAP_BYTES: usize = 192;
@@ -50,7 +50,7 @@ impl Blocks {
         let work = block * code.len().max(1);
         Ok(Blocks {
             block,
-            blocks_per_task: (TASK_WORK / work).max(1),
+            blocks_per_task: (TASK_OPERATIONS / work).max(1),
             file,
             fills: fills.into(),
             code: code.into(),

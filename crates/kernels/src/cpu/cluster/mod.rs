@@ -17,7 +17,7 @@ use hyperglow_core::Result;
 use hyperglow_core::plan::{Cluster, Program, SlotId};
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-use super::blocks::ALIGN;
+use super::blocks::ALIGN_BYTES;
 use super::exec::Env;
 use super::level::Level;
 use super::storage::RawBytes;
@@ -93,7 +93,7 @@ impl ClusterKernel {
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
             ClusterCode::Machine { machine, fallback } => {
                 let fallback = fallback.as_ref().map_or(0, |blocks| blocks.file);
-                machine.bytes().next_multiple_of(ALIGN) + fallback
+                machine.bytes().next_multiple_of(ALIGN_BYTES) + fallback
             }
         }
     }
@@ -198,7 +198,7 @@ impl ClusterKernel {
                     let blocks = fallback
                         .as_ref()
                         .expect("guarded machine code has an interpreter");
-                    let file = memory.wrapping_add(machine.bytes().next_multiple_of(ALIGN));
+                    let file = memory.wrapping_add(machine.bytes().next_multiple_of(ALIGN_BYTES));
                     let size =
                         |slot: SlotId| self.streams.iter().find(|(of, _)| *of == slot).map_or(0, |s| s.1);
                     let instead = instead

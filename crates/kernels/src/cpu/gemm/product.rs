@@ -27,11 +27,11 @@ const FAR_ELEMENTS: usize = 1 << 18;
 const SHARED_ELEMENTS: usize = 1 << 22;
 /// Rows up to which a product is computed as its transpose: packing the right operand would not pay.
 const FEW_ROWS: usize = 192;
-/// Bytes of which the first-level cache has one place for each of its ways.
+/// Rows so many bytes apart lie in the same set of the first-level cache.
 const PAGE_BYTES: usize = 4096;
-/// Columns of a task from which on rows that compete for these places are packed.
+/// Columns of a task from which on rows of the same cache set are packed.
 const COLLIDING_COLUMNS: usize = 128;
-/// Panels of columns for which a left operand is read where it lies.
+/// Panels of columns for which a left operand is read in place.
 const FEW_PANELS: usize = 3;
 /// Rows of a tile that is consumed at once: the tile is in the second-level cache with what it is made of.
 const CONSUMED_ROWS: usize = 8 * TILE_ROWS;

@@ -1,4 +1,4 @@
-//! Large matrices, block by block: what is no product is confined to blocks of [`BLOCK`] rows, and the products between them are the
+//! Large matrices, block by block: what is no product is confined to blocks of [`BLOCK_ROWS`] rows, and the products between them are the
 //! macro-kernel's, part by part on all threads (Anderson and others, LAPACK Users' Guide, section 3.4: block algorithms).
 //!
 //! How a matrix is divided does not depend on the number of threads, and so the bits do not.
@@ -15,11 +15,11 @@ use crate::cpu::level::Level;
 use crate::cpu::pool::{Pool, SharedSlice};
 
 /// Rows from which a matrix is divided.
-pub(super) const LARGE: usize = 128;
+pub(super) const LARGE_ROWS: usize = 128;
 /// Rows of a block: whole tiles of products, and few enough that little is no product.
-const BLOCK: usize = 48;
+const BLOCK_ROWS: usize = 48;
 /// Rows and columns of a part of a product, and right-hand sides that a task solves for.
-pub(super) const PART: usize = 2 * BLOCK;
+pub(super) const PART_LINES: usize = 2 * BLOCK_ROWS;
 
 /// Threads and instructions.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ pub(super) struct Means<'a> {
 
 /// Doubles of scratch of [`cholesky`].
 pub(super) fn cholesky_work(n: usize, level: Level, threads: usize) -> usize {
-    2 * BLOCK * n + BLOCK * BLOCK + threads * part_work(BLOCK, level)
+    2 * BLOCK_ROWS * n + BLOCK_ROWS * BLOCK_ROWS + threads * part_work(BLOCK_ROWS, level)
 }
 
 /// Doubles of scratch of [`triangular_solve`].
@@ -40,18 +40,18 @@ pub(super) fn solve_work(n: usize, level: Level, threads: usize) -> usize {
 
 /// Doubles of scratch of [`positive_inverse`].
 pub(super) fn inverse_work(n: usize, level: Level, threads: usize) -> usize {
-    let each = columns_work(n, level).max(PART * PART + part_work(n, level));
+    let each = columns_work(n, level).max(PART_LINES * PART_LINES + part_work(n, level));
     2 * n * n + cholesky_work(n, level, threads).max(threads * each)
 }
 
 /// What a thread takes for a part of a product of `k` terms.
 fn part_work(k: usize, level: Level) -> usize {
-    work_len::<f64>(level, k, PART, PART, true, true)
+    work_len::<f64>(level, k, PART_LINES, PART_LINES, true, true)
 }
 
 /// What a thread takes to solve for some columns.
 fn columns_work(n: usize, level: Level) -> usize {
-    (n + BLOCK) * PART + work_len::<f64>(level, n, BLOCK, PART, true, true)
+    (n + BLOCK_ROWS) * PART_LINES + work_len::<f64>(level, n, BLOCK_ROWS, PART_LINES, true, true)
 }
 
 /// a (n, n) becomes L with L L' = a; above the diagonal 0. Reads the lower triangle. `number` is what messages call the matrix.
@@ -62,11 +62,11 @@ pub(super) fn cholesky(
     n: usize,
     number: usize,
 ) -> Result<()> {
-    let (panel, work) = work.split_at_mut(BLOCK * n);
-    let (negative, work) = work.split_at_mut(BLOCK * n);
-    let (corner, work) = work.split_at_mut(BLOCK * BLOCK);
-    for start in (0..n).step_by(BLOCK) {
-        let size = BLOCK.min(n - start);
+    let (panel, work) = work.split_at_mut(BLOCK_ROWS * n);
+    let (negative, work) = work.split_at_mut(BLOCK_ROWS * n);
+    let (corner, work) = work.split_at_mut(BLOCK_ROWS * BLOCK_ROWS);
+    for start in (0..n).step_by(BLOCK_ROWS) {
+        let size = BLOCK_ROWS.min(n - start);
         let diagonal = &mut a[start * n + start..];
         factor::cholesky(by.level, diagonal, n, size)
             .map_err(|(pivot, value)| not_positive_definite(number, start + pivot, value))?;
@@ -74,10 +74,10 @@ pub(super) fn cholesky(
         if end == n {
             break;
         }
-        for (line, row) in corner.chunks_exact_mut(BLOCK).zip(diagonal.chunks(n)) {
-            line.copy_from_slice(&row[..BLOCK]);
+        for (line, row) in corner.chunks_exact_mut(BLOCK_ROWS).zip(diagonal.chunks(n)) {
+            line.copy_from_slice(&row[..BLOCK_ROWS]);
         }
-        let below = BLOCK * (n - end);
+        let below = BLOCK_ROWS * (n - end);
         let (panel, negative) = (&mut panel[..below], &mut negative[..below]);
         solve_panel(by, a, corner, (panel, negative), n, end);
         subtract_product(by, a, (negative, panel), work, n, end);
@@ -88,7 +88,7 @@ pub(super) fn cholesky(
     Ok(())
 }
 
-/// The block of columns before `end`, below its diagonal, divided by the transpose of its factor `corner`. Its transpose (BLOCK, n - end) and
+/// The block of columns before `end`, below its diagonal, divided by the transpose of its factor `corner`. Its transpose (BLOCK_ROWS, n - end) and
 /// the negative of that are left in `transposed`.
 fn solve_panel(
     by: Means<'_>,
@@ -101,28 +101,28 @@ fn solve_panel(
     let rest = n - end;
     let a = SharedSlice::new(a);
     let (panel, negative) = (SharedSlice::new(transposed.0), SharedSlice::new(transposed.1));
-    by.pool.ranges(rest, PART, |_, rows| {
+    by.pool.ranges(rest, PART_LINES, |_, rows| {
         let line = |k: usize| k * rest + rows.start..k * rest + rows.end;
         // SAFETY: rows of `a`, and columns of the transposed panels, that no other task has.
-        let (mut lines, minus): ([&mut [f64]; BLOCK], [&mut [f64]; BLOCK]) = unsafe {
+        let (mut lines, minus): ([&mut [f64]; BLOCK_ROWS], [&mut [f64]; BLOCK_ROWS]) = unsafe {
             (
                 std::array::from_fn(|k| panel.range(line(k))),
                 std::array::from_fn(|k| negative.range(line(k))),
             )
         };
         // SAFETY: as above.
-        let row = |r: usize| unsafe { a.range((end + r) * n + end - BLOCK..(end + r) * n + end) };
+        let row = |r: usize| unsafe { a.range((end + r) * n + end - BLOCK_ROWS..(end + r) * n + end) };
         for (i, r) in rows.clone().enumerate() {
             for (line, &x) in lines.iter_mut().zip(&*row(r)) {
                 line[i] = x;
             }
         }
-        for k in 0..BLOCK {
+        for k in 0..BLOCK_ROWS {
             let (known, rest) = lines.split_at_mut(k);
             for (j, other) in known.iter().enumerate() {
-                add_scaled(by.level, rest[0], -corner[k * BLOCK + j], other);
+                add_scaled(by.level, rest[0], -corner[k * BLOCK_ROWS + j], other);
             }
-            rest[0].iter_mut().for_each(|x| *x /= corner[k * BLOCK + k]);
+            rest[0].iter_mut().for_each(|x| *x /= corner[k * BLOCK_ROWS + k]);
         }
         for (minus, line) in minus.into_iter().zip(&lines) {
             minus.iter_mut().zip(&**line).for_each(|(minus, x)| *minus = -x);
@@ -144,7 +144,7 @@ fn subtract_product(
     end: usize,
 ) {
     let rest = n - end;
-    let each = part_work(BLOCK, by.level);
+    let each = part_work(BLOCK_ROWS, by.level);
     let (a, work) = (SharedSlice::new(a), SharedSlice::new(work));
     let left = Matrix {
         data: negative,
@@ -169,7 +169,7 @@ fn subtract_product(
             let work = work.range(worker * each..(worker + 1) * each);
             macro_kernel(
                 by.level,
-                BLOCK,
+                BLOCK_ROWS,
                 LeftOperand::Matrix(left),
                 rows,
                 &right,
@@ -187,8 +187,8 @@ pub(super) fn each_pair(
     n: usize,
     each: impl Fn(usize, std::ops::Range<usize>, std::ops::Range<usize>) + Sync,
 ) {
-    let parts = n.div_ceil(PART);
-    let part = |i: usize| i * PART..n.min((i + 1) * PART);
+    let parts = n.div_ceil(PART_LINES);
+    let part = |i: usize| i * PART_LINES..n.min((i + 1) * PART_LINES);
     pool.run(parts * (parts + 1) / 2, |worker, task| {
         let (mut row, mut column) = (0, task);
         while column > row {
@@ -210,7 +210,7 @@ pub(super) fn triangular_solve<T: Float>(
 ) {
     let each = columns_work(n, by.level);
     let (out, work) = (SharedSlice::new(out), SharedSlice::new(work));
-    by.pool.ranges(m, PART, |worker, columns| {
+    by.pool.ranges(m, PART_LINES, |worker, columns| {
         // SAFETY: a worker's own piece of scratch.
         let work = unsafe { work.range(worker * each..(worker + 1) * each) };
         let (x, work) = work.split_at_mut(n * columns.len());
@@ -227,7 +227,7 @@ pub(super) fn triangular_solve<T: Float>(
     });
 }
 
-/// x (n, m), at most [`PART`] columns, becomes the solution of a x = x for triangular a.
+/// x (n, m), at most [`PART_LINES`] columns, becomes the solution of a x = x for triangular a.
 fn substitute(
     level: Level,
     a: Matrix<'_, f64>,
@@ -236,11 +236,11 @@ fn substitute(
     forward: bool,
     work: &mut [f64],
 ) {
-    let (product, work) = work.split_at_mut(BLOCK * m);
-    let blocks = n.div_ceil(BLOCK);
+    let (product, work) = work.split_at_mut(BLOCK_ROWS * m);
+    let blocks = n.div_ceil(BLOCK_ROWS);
     for step in 0..blocks {
-        let first = BLOCK * if forward { step } else { blocks - 1 - step };
-        let rows = BLOCK.min(n - first);
+        let first = BLOCK_ROWS * if forward { step } else { blocks - 1 - step };
+        let rows = BLOCK_ROWS.min(n - first);
         let (before, rest) = x.split_at_mut(first * m);
         let (own, after) = rest.split_at_mut(rows * m);
         let (known, from) = if forward {
@@ -295,12 +295,12 @@ pub(super) fn positive_inverse<T: Float>(
     widen(a, l);
     cholesky(by, l, work, n, number)?;
     invert_factor(by, l, w, work, n);
-    let each = PART * PART + part_work(n, by.level);
+    let each = PART_LINES * PART_LINES + part_work(n, by.level);
     let (out, work) = (SharedSlice::new(out), SharedSlice::new(work));
     each_pair(by.pool, n, |worker, rows, cols| {
         // SAFETY: a worker's own piece of scratch.
         let work = unsafe { work.range(worker * each..(worker + 1) * each) };
-        let (part, work) = work.split_at_mut(PART * PART);
+        let (part, work) = work.split_at_mut(PART_LINES * PART_LINES);
         // Above these rows W has nothing but zeros in their columns.
         let known = &w[rows.start * n..];
         let left = Matrix {
@@ -361,7 +361,7 @@ fn invert_factor(by: Means<'_>, l: &[f64], w: &mut [f64], work: &mut [f64], n: u
         row: n,
         col: 1,
     };
-    by.pool.ranges(n, PART, |worker, columns| {
+    by.pool.ranges(n, PART_LINES, |worker, columns| {
         // SAFETY: a worker's own piece of scratch.
         let work = unsafe { work.range(worker * each..(worker + 1) * each) };
         let (first, width) = (columns.start, columns.len());

@@ -1,18 +1,18 @@
 //! Cofactors of a matrix, and their directional derivatives.
 //!
-//! Elements are polynomials in t_1 .. t_k without squares: of A + t_1 H_1 + .. + t_k H_k, what is wanted is the coefficient of
-//! t_1 .. t_k. A polynomial is 2^k numbers, that of a product of some t at the index whose bits name them; a matrix of them is 2^k
-//! planes. With no direction it is one plane of plain numbers.
+//! The derivative in the directions H_1 .. H_k is the coefficient of t_1 .. t_k in the cofactors of A + t_1 H_1 + .. + t_k H_k. Elements
+//! are polynomials in t_1 .. t_k without squares. A polynomial has 2^k coefficients; the bits of a coefficient's index name the t of
+//! its term. A matrix of polynomials has 2^k planes. Without directions it is one plane of plain numbers.
 //!
 //! Elimination with complete pivoting gives P A Q = L [U V; 0 S], with pivots in U that are not 0 and S the last element (or, where
-//! nothing but 0 is left, the rest). Then adj(P A Q) = det(U) [det(S) U^-1, -U^-1 V adj(S); 0, adj(S)] L^-1: no division by what makes the
-//! matrix singular.
+//! nothing but 0 is left, the rest). Then adj(P A Q) = det(U) [det(S) U^-1, -U^-1 V adj(S); 0, adj(S)] L^-1: the formula divides by no
+//! pivot of S, so A may be singular.
 //!
 //! A is scaled by powers of two first and each H by another one, and the product of pivots is kept with its exponent, so that nothing
 //! between A and a result of ordinary size overflows or vanishes ([`super::scaled`]).
 //!
-//! What rounding leaves where elements cancel is taken as 0, which is a change of A by no more than its rounding: a pivot of nothing but
-//! rounding would make every derivative beyond the second one meaningless.
+//! Where elements cancel, the remaining rounding error is replaced by 0, which changes A by no more than its own rounding. A pivot that is
+//! a rounding error would make every derivative beyond the second one meaningless.
 
 use super::scaled::{Powers, exponent, times_power};
 use super::vector::add_scaled;
@@ -254,6 +254,52 @@ pub(super) fn work_len(n: usize, directions: usize) -> usize {
     ((3 << directions) + 1) * n * n
 }
 
+/// Fills in A and the directions, and scales both. Returns the powers of two of rows and columns, and the exponent by which the product of all
+/// scaled matrices is too small. `None` if an entry is not finite.
+fn filled(
+    a: &mut [f64],
+    (n, directions): (usize, usize),
+    fill: impl Fn(usize, &mut [f64]),
+) -> Option<(Powers, i32)> {
+    let size = n * n;
+    a.fill(0.0);
+    fill(0, &mut a[..size]);
+    for i in 0..directions {
+        fill(1 + i, &mut a[size << i..][..size]);
+    }
+    if !a.iter().all(|x| x.is_finite()) {
+        return None;
+    }
+    let powers = Powers::of(&a[..size], n);
+    let mut divided = scale(&mut a[..size], &powers, 0);
+    for i in 0..directions {
+        let h = &mut a[size << i..][..size];
+        let largest = (0..size).filter_map(|at| Some(exponent(h[at])? - powers.at(at / n, at % n)));
+        let own = largest.max().unwrap_or(0);
+        divided += scale(h, &powers, own);
+    }
+    Some((powers, divided))
+}
+
+/// Writes [det(S) 1, -V adj(S); 0, adj(S)], for `e` pivots in U. U^-1 is applied to the first `e` rows later.
+fn upper(a: &Planes<'_>, e: usize, det: &[f64], adjugate: &[Vec<Element>], w: &mut Planes<'_>) {
+    w.data.fill(0.0);
+    for i in 0..e {
+        w.set(i, i, det);
+        for j in e..a.n {
+            let mut sum = element(0.0, a.width);
+            for (k, row) in adjugate.iter().enumerate() {
+                let term = product(&a.get(i, e + k), &row[j - e]);
+                sum.iter_mut().zip(term).for_each(|(sum, x)| *sum -= x);
+            }
+            w.set(i, j, &sum);
+        }
+    }
+    for (i, row) in adjugate.iter().enumerate() {
+        row.iter().enumerate().for_each(|(j, x)| w.set(e + i, e + j, x));
+    }
+}
+
 /// The coefficient of t_1 .. t_k of the cofactors of A + t_1 H_1 + .. + t_k H_k, all (n, n): the element at (r, c) is the derivative of the
 /// determinant in that of A. `put(place, value)` gets every element.
 pub(super) fn cofactors(
@@ -268,23 +314,10 @@ pub(super) fn cofactors(
     let (size, last) = (n * n, width - 1);
     let (a, work) = work.split_at_mut((width + 1) * size);
     let (w, z) = work.split_at_mut(width * size);
-    a.fill(0.0);
-    fill(0, &mut a[..size]);
-    for i in 0..directions {
-        fill(1 + i, &mut a[size << i..][..size]);
-    }
-    if !a.iter().all(|x| x.is_finite()) {
+    let Some((powers, mut divided)) = filled(a, (n, directions), fill) else {
         (0..size).for_each(|place| put(place, f64::NAN));
         return;
-    }
-    let powers = Powers::of(&a[..size], n);
-    let mut divided = scale(&mut a[..size], &powers, 0);
-    for i in 0..directions {
-        let h = &mut a[size << i..][..size];
-        let largest = (0..size).filter_map(|at| Some(exponent(h[at])? - powers.at(at / n, at % n)));
-        let own = largest.max().unwrap_or(0);
-        divided += scale(h, &powers, own);
-    }
+    };
     let (known, sums) = a.split_at_mut(width * size);
     sums.iter_mut()
         .zip(&known[..size])
@@ -296,22 +329,8 @@ pub(super) fn cofactors(
         (0..size).for_each(|place| put(place, 0.0));
         return;
     };
-    w.fill(0.0);
     let mut w = Planes { data: w, n, width };
-    for i in 0..e {
-        w.set(i, i, &det);
-        for j in e..n {
-            let mut sum = element(0.0, width);
-            for (k, row) in adjugate.iter().enumerate() {
-                let term = product(&a.get(i, e + k), &row[j - e]);
-                sum.iter_mut().zip(term).for_each(|(sum, x)| *sum -= x);
-            }
-            w.set(i, j, &sum);
-        }
-    }
-    for (i, row) in adjugate.iter().enumerate() {
-        row.iter().enumerate().for_each(|(j, x)| w.set(e + i, e + j, x));
-    }
+    upper(&a, e, &det, &adjugate, &mut w);
     let mut pivots = element(order.sign, width);
     for i in (0..e).rev() {
         for j in i + 1..e {

@@ -2,7 +2,7 @@
 
 use hyperglow_core::Shape;
 
-use super::blocked::{PART, each_pair};
+use super::blocked::{PART_LINES, each_pair};
 use super::extents;
 use crate::cpu::exec::{Chosen, Env, Plain, scratch_bytes};
 use crate::cpu::gemm::{
@@ -15,7 +15,7 @@ pub(crate) fn congruence<T: GemmElement + Plain>(shape: &Shape, env: &Env) -> Ch
     let (count, n, _) = extents(shape);
     let (level, threads) = (env.level, env.pool.threads());
     let product = Product::new(count, (n, n, n), false, false, threads);
-    let each = work_len::<T>(level, n, PART, PART, true, true);
+    let each = work_len::<T>(level, n, PART_LINES, PART_LINES, true, true);
     let size = n * n;
     Chosen {
         scratch: scratch_bytes::<T>(count * size)

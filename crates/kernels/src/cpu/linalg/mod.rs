@@ -1,7 +1,7 @@
 //! Dense linear algebra on the last two axes, computed in float64 whatever the dtype.
 //!
 //! Matrices of a batch are spread over the threads; a matrix on its own is one thread's, but for the eigenvectors, and but for factors,
-//! triangular systems and inverses of [`blocked::LARGE`] rows and more, which take all threads one after the other. The first matrix that
+//! triangular systems and inverses of [`blocked::LARGE_ROWS`] rows and more, which take all threads one after the other. The first matrix that
 //! has no answer is the one that is reported.
 
 mod blocked;
@@ -75,7 +75,7 @@ fn narrow<T: Float>(x: &[f64], out: &mut [T]) {
 /// Lower factors of (.., n, n).
 pub(crate) fn cholesky<T: Float>(shape: &Shape, env: &Env) -> Chosen {
     let (count, n, _) = extents(shape);
-    if n >= blocked::LARGE {
+    if n >= blocked::LARGE_ROWS {
         return large_cholesky::<T>((count, n), env);
     }
     let each = n * n;
@@ -125,7 +125,7 @@ fn means<'a>(args: &Args<'a>) -> Means<'a> {
 /// Inverses of symmetric positive definite (.., n, n).
 pub(crate) fn positive_inverse<T: Float>(shape: &Shape, env: &Env) -> Chosen {
     let (count, n, _) = extents(shape);
-    if n >= blocked::LARGE {
+    if n >= blocked::LARGE_ROWS {
         return large_inverse::<T>((count, n), env);
     }
     let each = 2 * n * n;
@@ -168,7 +168,7 @@ fn large_inverse<T: Float>((count, n): (usize, usize), env: &Env) -> Chosen {
 pub(crate) fn triangular_solve<T: Float>(shape: &Shape, env: &Env, lower: bool, transpose: bool) -> Chosen {
     let forward = lower != transpose;
     let (count, n, m) = extents(shape);
-    if n >= blocked::LARGE {
+    if n >= blocked::LARGE_ROWS {
         return large_triangular_solve::<T>((count, n, m), env, transpose, forward);
     }
     solved::<T>(shape, env.pool.threads(), move |level, a, x, (n, m), matrix| {

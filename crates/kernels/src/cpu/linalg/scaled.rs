@@ -1,5 +1,5 @@
-//! Powers of two beside numbers, so that what is between a matrix and a result of ordinary size neither overflows nor vanishes.
-//! Scaling by them is exact: as long as nothing would overflow or vanish, bits are those without.
+//! Powers of two beside numbers: the intermediate values between a matrix and a result of ordinary size neither overflow nor vanish.
+//! Scaling by a power of two is exact. Where no value would overflow or vanish, the result has the same bits with and without scaling.
 
 /// The exponents of numbers in a matrix may differ by so much before its rows and columns are scaled each by its own power.
 const MAX_EXPONENT_SPAN: i32 = 200;
@@ -24,7 +24,8 @@ fn power(e: i32) -> f64 {
 
 /// `x 2^e`, rounded once.
 pub(super) fn times_power(x: f64, e: i32) -> f64 {
-    // Beyond these it is 0 or infinite anyway; thirds of them are normal numbers, and so is all but the last product.
+    // Beyond the two bounds the result is 0 or infinite anyway. A third of a bound is the exponent of a normal number, and all
+    // products but the last one are normal numbers.
     let e = e.clamp(-2400, 2400);
     let third = e / 3;
     x * power(third) * power(third) * power(e - 2 * third)

@@ -8,7 +8,7 @@ use super::tree::{Node, Tree};
 use crate::cpu::pool::SharedSlice;
 
 /// Capacity of the stack of nodes: one per level, and a tree of 2^32 points has fewer levels.
-const MAX_DEPTH: usize = 32;
+const MAX_LEVELS: usize = 32;
 
 /// A lower bound of the keys from `point` to the points of a box. Rounding is monotone, so no point of the box is nearer.
 #[inline(always)]
@@ -82,7 +82,7 @@ unsafe fn nearest_of<T: Real, V: PointLanes<Elem = T>, M: DistanceKey>(
 ) {
     // SAFETY: as the caller promises.
     unsafe { offer_leaf::<V, M>(tree, leaf, query, point, list) };
-    let mut stack = [(Node::NONE, T::ZERO); MAX_DEPTH];
+    let mut stack = [(Node::NONE, T::ZERO); MAX_LEVELS];
     stack[0] = (tree.root(), T::ZERO);
     let mut depth = 1;
     while depth > 0 {
@@ -119,7 +119,7 @@ unsafe fn count_of<T: Real, V: PointLanes<Elem = T>, M: DistanceKey>(
     limit: T,
 ) -> u32 {
     let mut count = 0;
-    let mut stack = [Node::NONE; MAX_DEPTH];
+    let mut stack = [Node::NONE; MAX_LEVELS];
     stack[0] = tree.root();
     let mut depth = 1;
     while depth > 0 {

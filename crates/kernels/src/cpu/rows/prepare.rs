@@ -10,7 +10,7 @@ use super::group_step::{Accumulation, GroupStep, Primitive, RowSlot, WindowMaxim
 use super::phases::is_consumed_in_phase;
 use super::tasks::{PhaseTasks, Task, Tasks};
 use super::{Phase, RowsKernel, Slot, SlotStorage};
-use crate::cpu::blocks::ALIGN;
+use crate::cpu::blocks::ALIGN_BYTES;
 use crate::cpu::cluster::ClusterKernel;
 use crate::cpu::compile;
 use crate::cpu::element::for_dtype;
@@ -57,7 +57,7 @@ impl RowsKernel {
             local: &local,
             block,
             cut: len.map(|len| (len, CHUNK_ELEMENTS)),
-            memory: (local.slots.len() * size_of::<RawBytes>()).next_multiple_of(ALIGN),
+            memory: (local.slots.len() * size_of::<RawBytes>()).next_multiple_of(ALIGN_BYTES),
             env,
         };
         let slots: Box<[Slot]> = (0..local.slots.len())
@@ -78,7 +78,7 @@ impl RowsKernel {
             slots,
             phases,
             registers: preparation.memory,
-            bytes: (preparation.memory + registers).next_multiple_of(ALIGN),
+            bytes: (preparation.memory + registers).next_multiple_of(ALIGN_BYTES),
         })
     }
 }
@@ -103,7 +103,7 @@ struct Preparation<'a> {
 impl Preparation<'_> {
     fn take(&mut self, bytes: usize) -> usize {
         let at = self.memory;
-        self.memory += (bytes + GAP_BYTES).next_multiple_of(ALIGN);
+        self.memory += (bytes + GAP_BYTES).next_multiple_of(ALIGN_BYTES);
         at
     }
 

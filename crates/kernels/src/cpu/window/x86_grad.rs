@@ -38,6 +38,10 @@ trait RoutedGradients: Copy {
     /// # Safety
     /// `count` indices and numbers must be readable, and the processor must have the instructions; so below.
     unsafe fn at(index: *const i32, dy: *const f32, position: i32, count: usize) -> Self;
+    /// No cotangent for any window.
+    ///
+    /// # Safety
+    /// See [`RoutedGradients::at`].
     unsafe fn zero() -> Self;
     /// Writes both, interleaved.
     ///

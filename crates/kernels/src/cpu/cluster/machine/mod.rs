@@ -46,7 +46,7 @@ use crate::cpu::storage::RawBytes;
 /// Maximal number of arguments of a function.
 const MAX_ARGUMENTS: usize = 62;
 /// Minimal work of a task, in elements times operations, worth waking a thread.
-const TASK_WORK: usize = 1 << 18;
+const TASK_OPERATIONS: usize = 1 << 18;
 /// Tasks start at multiples of this number of elements, so that no two tasks write to one cache line.
 const TASK_ALIGN_ELEMENTS: usize = 64;
 
@@ -135,7 +135,7 @@ impl Machine {
             past_caches: past_caches.and_then(|(function, _)| Code::new(&function.bytes)),
             lanes: graph.lanes,
             masks_tails: wide,
-            grain: (TASK_WORK / operations.max(1)).next_multiple_of(TASK_ALIGN_ELEMENTS),
+            grain: (TASK_OPERATIONS / operations.max(1)).next_multiple_of(TASK_ALIGN_ELEMENTS),
             staged,
             spilled,
             bytes: spilled + SPILL_SLOT_BYTES * function.slots,

@@ -10,7 +10,7 @@ use crate::cpu::level::Level;
 /// Terms summed in registers at a time: their elements then stay in the first-level cache for all rows.
 const BLOCK_TERMS: usize = 128;
 /// Widest tile of any level.
-const MAX_WIDTH: usize = 64;
+const MAX_TILE_COLUMNS: usize = 64;
 
 /// `out = weights elements` for one image, in work space of [`work_len`].
 pub(super) struct ManyRows<'a, T> {
@@ -27,7 +27,7 @@ pub(super) struct ManyRows<'a, T> {
 
 /// Elements of work space for so many rows: elements that are gathered, and sums.
 pub(super) fn work_len(rows: usize) -> usize {
-    (BLOCK_TERMS + 1 + rows.next_multiple_of(TILE_ROWS)) * MAX_WIDTH
+    (BLOCK_TERMS + 1 + rows.next_multiple_of(TILE_ROWS)) * MAX_TILE_COLUMNS
 }
 
 impl<T: GemmElement + LaneDispatch> ManyRows<'_, T> {
@@ -42,7 +42,7 @@ impl<T: GemmElement + LaneDispatch> ManyRows<'_, T> {
             work,
         } = self;
         let depth = runs.offsets.len();
-        let (panel, sums) = work.split_at_mut((BLOCK_TERMS + 1) * MAX_WIDTH);
+        let (panel, sums) = work.split_at_mut((BLOCK_TERMS + 1) * MAX_TILE_COLUMNS);
         let tiles = T::micro_kernels(level);
         for run_group in run_groups {
             let width = tiles.padded(run_group.positions);
@@ -76,7 +76,10 @@ impl<T: GemmElement + LaneDispatch> ManyRows<'_, T> {
                             positions,
                         )
                     } else {
-                        (sums[i * TILE_ROWS * MAX_WIDTH..].as_mut_ptr(), MAX_WIDTH)
+                        (
+                            sums[i * TILE_ROWS * MAX_TILE_COLUMNS..].as_mut_ptr(),
+                            MAX_TILE_COLUMNS,
+                        )
                     };
                     let rows = weights.len() / depth;
                     let tile = OutTile {
@@ -92,7 +95,10 @@ impl<T: GemmElement + LaneDispatch> ManyRows<'_, T> {
                 }
             }
             if !at_once {
-                for (sums, out) in sums.chunks_exact(MAX_WIDTH).zip(out.chunks_exact_mut(positions)) {
+                for (sums, out) in sums
+                    .chunks_exact(MAX_TILE_COLUMNS)
+                    .zip(out.chunks_exact_mut(positions))
+                {
                     let mut at = 0;
                     for run in members {
                         copy(

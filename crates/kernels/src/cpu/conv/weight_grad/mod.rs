@@ -14,9 +14,9 @@ use crate::cpu::conv::problem::may_reassociate;
 use crate::cpu::conv::shape::ConvShape;
 use crate::cpu::conv::winograd::WinogradWeightGrad;
 use crate::cpu::element::{same, same_mut};
-use crate::cpu::exec::{Chosen, Env, Kernel, Plain, scratch_bytes};
+use crate::cpu::exec::{Args, Chosen, Env, Kernel, Plain, scratch_bytes};
 use crate::cpu::gemm::GemmElement;
-use crate::cpu::pool::SharedSlice;
+use crate::cpu::pool::{SharedSlice, WorkerSlices};
 use bf16x3::Bf16x3WeightGrad;
 use channels_last::ChannelsLast;
 use dot_products::DotProducts;
@@ -90,6 +90,63 @@ impl WeightGradPlan {
     fn sums_len(&self, shape: &ConvShape) -> usize {
         self.sample_groups * shape.groups * self.sum_len
     }
+
+    /// The partial sums of every group of samples.
+    fn sum<T: GemmElement + Plain + LaneDispatch>(
+        &self,
+        args: &Args<'_>,
+        shape: &ConvShape,
+        operands: (&[T], &[T]),
+        work: &WorkerSlices<'_, T>,
+        sums: &mut [T],
+    ) {
+        let (level, groups) = (args.level(), shape.groups);
+        let (shares, sample_groups) = (self.output_shares, self.sample_groups);
+        let row_len = self.sum_len / shape.outputs;
+        let sums = SharedSlice::new(sums);
+        args.pool().run(sample_groups * groups * shares, |worker, task| {
+            let (share, rest) = (task % shares, task / shares);
+            let (group, sample_group) = (rest % groups, rest / groups);
+            let outputs = shape.outputs * share / shares..shape.outputs * (share + 1) / shares;
+            let samples =
+                shape.batch * sample_group / sample_groups..shape.batch * (sample_group + 1) / sample_groups;
+            let start = rest * self.sum_len;
+            let rows = start + outputs.start * row_len..start + outputs.end * row_len;
+            // SAFETY: a worker's own part of the work space, a task's own rows of the sums.
+            let (work, sum) = unsafe { (work.of(worker), sums.range(rows)) };
+            sum.fill(T::ZERO);
+            match &self.algorithm {
+                Algorithm::Depthwise(depthwise) => {
+                    depthwise.add(level, shape, operands, (samples, group), sum)
+                }
+                Algorithm::DotProducts(dot_products) => {
+                    dot_products.add(level, shape, operands, (samples, group, outputs), work, sum)
+                }
+                Algorithm::ChannelsLast(channels_last) => {
+                    channels_last.add(level, shape, operands, (samples, group, outputs), work, sum)
+                }
+            }
+        });
+    }
+
+    /// Adds the sums of the groups of samples in order, one output channel at a time.
+    fn join<T: GemmElement>(&self, args: &Args<'_>, shape: &ConvShape, sums: &[T], dw: &mut [T]) {
+        let taps = shape.taps();
+        let row_len = self.sum_len / shape.outputs;
+        let all = shape.groups * self.sum_len;
+        args.pool().chunks(dw, shape.channels * taps, |_, row, out| {
+            for (i, out) in out.iter_mut().enumerate() {
+                let at = row * row_len
+                    + match &self.algorithm {
+                        Algorithm::Depthwise(_) | Algorithm::DotProducts(_) => i,
+                        Algorithm::ChannelsLast(channels_last) => channels_last.position(i / taps, i % taps),
+                    };
+                *out = (1..self.sample_groups).fold(sums[at], |sum, sample_group| {
+                    sum.plus(sums[sample_group * all + at])
+                });
+            }
+        });
+    }
 }
 
 /// By transformed tiles, where that is possible and wanted.
@@ -132,67 +189,11 @@ pub(crate) fn weight_grad<T: GemmElement + Plain + LaneDispatch>(shape: ConvShap
             return Ok(());
         }
         let sums = args.scratch::<T>(plan.sums_len(&shape));
-        let work_len = plan.work_len();
-        let work = args.worker_scratch::<T>(work_len);
-        if dw.is_empty() {
-            return Ok(());
+        let work = args.worker_scratch::<T>(plan.work_len());
+        if !dw.is_empty() {
+            plan.sum(args, &shape, (x, dy), &work, sums);
+            plan.join(args, &shape, sums, dw);
         }
-        let (level, groups) = (args.level(), shape.groups);
-        let WeightGradPlan {
-            sample_groups,
-            output_shares,
-            sum_len,
-            ..
-        } = plan;
-        let row_len = sum_len / shape.outputs;
-        {
-            let sums = SharedSlice::new(&mut *sums);
-            args.pool()
-                .run(sample_groups * groups * output_shares, |worker, task| {
-                    let (output_share, rest) = (task % output_shares, task / output_shares);
-                    let (group, sample_group) = (rest % groups, rest / groups);
-                    let outputs = shape.outputs * output_share / output_shares
-                        ..shape.outputs * (output_share + 1) / output_shares;
-                    let samples = shape.batch * sample_group / sample_groups
-                        ..shape.batch * (sample_group + 1) / sample_groups;
-                    // SAFETY: a worker's own part of the work space, a task's own rows of the sums.
-                    let (work, sum) = unsafe {
-                        let work = work.of(worker);
-                        let start = rest * sum_len;
-                        (
-                            work,
-                            sums.range(start + outputs.start * row_len..start + outputs.end * row_len),
-                        )
-                    };
-                    sum.fill(T::ZERO);
-                    match &plan.algorithm {
-                        Algorithm::Depthwise(depthwise) => {
-                            depthwise.add(level, &shape, (x, dy), (samples, group), sum)
-                        }
-                        Algorithm::DotProducts(dot_products) => {
-                            dot_products.add(level, &shape, (x, dy), (samples, group, outputs), work, sum)
-                        }
-                        Algorithm::ChannelsLast(channels_last) => {
-                            channels_last.add(level, &shape, (x, dy), (samples, group, outputs), work, sum)
-                        }
-                    }
-                });
-        }
-        // One output channel at a time.
-        let (taps, channels) = (shape.taps(), shape.channels);
-        let all = groups * sum_len;
-        args.pool().chunks(dw, channels * taps, |_, row, out| {
-            for (i, out) in out.iter_mut().enumerate() {
-                let at = row * row_len
-                    + match &plan.algorithm {
-                        Algorithm::Depthwise(_) | Algorithm::DotProducts(_) => i,
-                        Algorithm::ChannelsLast(channels_last) => channels_last.position(i / taps, i % taps),
-                    };
-                *out = (1..sample_groups).fold(sums[at], |sum, sample_group| {
-                    sum.plus(sums[sample_group * all + at])
-                });
-            }
-        });
         Ok(())
     });
     Chosen {

@@ -6,7 +6,7 @@
 
 use std::arch::x86_64::*;
 
-use super::layout::{BF16_PARTS, Destination, SLICES, STEP_TERMS, TILE_LINES};
+use super::layout::{BF16_PARTS, Destination, STEP_SLICES, STEP_TERMS, TILE_LINES};
 
 /// The largest magnitudes of the first parts of what was packed. They tell whether all numbers could be split.
 #[derive(Clone, Copy)]
@@ -135,7 +135,7 @@ pub(super) unsafe fn transposed_block(
     out: Destination,
     max_magnitude: &mut MaxMagnitude,
 ) {
-    for slice in 0..SLICES {
+    for slice in 0..STEP_SLICES {
         // SAFETY: as the caller promises.
         unsafe { slice_of_transposed(slice, x, strides, out, max_magnitude) };
     }

@@ -11,7 +11,7 @@ pub(super) const BF16_PARTS: usize = 3;
 /// Words in a tile register, each a pair of bfloat16.
 pub(super) const TILE_WORDS: usize = 256;
 /// Slices of a step, between which something else may be done.
-pub(super) const SLICES: usize = 8;
+pub(super) const STEP_SLICES: usize = 8;
 /// Words in a step of a panel: for each of its two tile blocks the parts, the largest first.
 pub(super) const PANEL_STEP_WORDS: usize = 2 * BF16_PARTS * TILE_WORDS;
 

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::bf16::{MaxMagnitude, first};
-use super::layout::{PANEL_LINES, PANEL_STEP_WORDS, SLICES, TILE_LINES, packed_words};
+use super::layout::{PANEL_LINES, PANEL_STEP_WORDS, STEP_SLICES, TILE_LINES, packed_words};
 use super::micro_kernel::{TileRegisters, square_corners};
 use super::pack::{OperandBlock, SlicedPacking};
 use super::prepared::{OutView, Prepared};
@@ -38,7 +38,7 @@ impl<'a> InterleavedPacking<'a> {
         let slices = packing.as_ref().map_or(0, SlicedPacking::slices);
         InterleavedPacking {
             packing,
-            slices: (slices, steps * SLICES),
+            slices: (slices, steps * STEP_SLICES),
             due: 0,
         }
     }

@@ -70,7 +70,7 @@ impl TileRegisters {
     }
 
     /// Adds the products of a step of a left and a right panel: the six products of parts that matter at the precision
-    /// of the sum, the largest last. After each of [`SLICES`] slices of it `between` is called.
+    /// of the sum, the largest last. After each of [`STEP_SLICES`] slices of it `between` is called.
     ///
     /// # Safety
     /// [`PANEL_STEP_WORDS`] words must be readable at both.

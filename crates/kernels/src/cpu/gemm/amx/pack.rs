@@ -4,7 +4,7 @@ use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 use std::ops::Range;
 
 use super::bf16::{MaxMagnitude, copy, partial_rows, slice_of_rows, slice_of_transposed, transposed_block};
-use super::layout::{Destination, Layout, PANEL_LINES, SLICES, STEP_TERMS, TILE_LINES};
+use super::layout::{Destination, Layout, PANEL_LINES, STEP_SLICES, STEP_TERMS, TILE_LINES};
 
 /// An operand. Its lines are rows of the left one and columns of the right one.
 #[derive(Clone, Copy)]
@@ -200,13 +200,13 @@ impl TileBlock {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     pub unsafe fn pack(&self, max_magnitude: &mut MaxMagnitude) {
-        for slice in 0..SLICES {
+        for slice in 0..STEP_SLICES {
             // SAFETY: as the caller promises.
             unsafe { self.slice(slice, max_magnitude) };
         }
     }
 
-    /// Packs one of [`SLICES`] parts of the tile block, or the existing elements of a partial tile block as the first part.
+    /// Packs one of [`STEP_SLICES`] parts of the tile block, or the existing elements of a partial tile block as the first part.
     ///
     /// # Safety
     /// As for [`TileBlock::pack`].
@@ -288,7 +288,7 @@ impl<'a> SlicedPacking<'a> {
 
     /// Number of slices.
     pub fn slices(&self) -> usize {
-        self.block.units() * SLICES
+        self.block.units() * STEP_SLICES
     }
 
     /// Packs the next slice; there must be one.
@@ -301,7 +301,7 @@ impl<'a> SlicedPacking<'a> {
         // SAFETY: as the caller promises.
         unsafe { self.unit.slice(self.slice, max_magnitude) };
         self.slice += 1;
-        if self.slice == SLICES {
+        if self.slice == STEP_SLICES {
             self.advance();
         }
     }

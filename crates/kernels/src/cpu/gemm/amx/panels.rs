@@ -1,4 +1,4 @@
-//! Panels for those who bring their operands together themselves, as convolutions do.
+//! Panels for algorithms that gather their operands themselves, such as convolutions.
 
 use std::ops::Range;
 

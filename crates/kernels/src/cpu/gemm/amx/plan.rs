@@ -238,8 +238,8 @@ impl Bf16x3 {
         8 * m * n * k >= MIN_FILL_EIGHTHS * padded
     }
 
-    /// Whether the epilogue sees every part once: it is known before that all numbers can be split, or what cannot be
-    /// is computed otherwise at its place.
+    /// Whether the epilogue sees every part once: either all numbers are known to split before the first product, or a part whose
+    /// numbers do not split is computed by another algorithm before its epilogue.
     pub fn epilogue_runs_once(&self) -> bool {
         self.skinny || self.share_left && self.share_right && self.shape.batch == 1
     }

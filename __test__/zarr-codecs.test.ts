@@ -1,0 +1,109 @@
+/** Chunks of Zarr that are unpacked on a thread, and come out as they are unpacked here. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import * as zarr from 'zarrita'
+import { openArrays } from '../ts/io/index.js'
+import { fresh } from './io-scratch.js'
+
+const configurations = {
+  blosc: { cname: 'lz4', clevel: 5, shuffle: 1, blocksize: 0 },
+  lz4: {},
+  zstd: { level: 1 },
+} as const
+
+interface Maker {
+  fromConfig(configuration: object, chunk: object): { encode(bytes: Uint8Array): Promise<Uint8Array> }
+}
+
+async function packed(name: keyof typeof configurations, values: Float32Array): Promise<Uint8Array> {
+  const maker = (await zarr.registry.get(name)?.()) as unknown as Maker
+  const codec = maker.fromConfig(configurations[name], { shape: [] })
+  return codec.encode(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+}
+
+/** An array of one chunk in version 2 or 3. */
+async function written(
+  name: keyof typeof configurations,
+  version: 2 | 3,
+  values: Float32Array,
+): Promise<string> {
+  const folder = fresh(`${name}${version}.zarr`)
+  const shape = [values.length / 8, 8]
+  mkdirSync(join(folder, 'c', '0'), { recursive: true })
+  const metadata =
+    version === 2
+      ? {
+          zarr_format: 2,
+          shape,
+          chunks: shape,
+          dtype: '<f4',
+          fill_value: 0,
+          order: 'C',
+          filters: null,
+          compressor: { id: name, ...configurations[name] },
+        }
+      : {
+          zarr_format: 3,
+          node_type: 'array',
+          shape,
+          data_type: 'float32',
+          chunk_grid: { name: 'regular', configuration: { chunk_shape: shape } },
+          chunk_key_encoding: { name: 'default', configuration: { separator: '/' } },
+          fill_value: 0,
+          codecs: [
+            { name: 'bytes', configuration: { endian: 'little' } },
+            { name, configuration: configurations[name] },
+          ],
+          attributes: {},
+        }
+  writeFileSync(join(folder, version === 2 ? '.zarray' : 'zarr.json'), JSON.stringify(metadata))
+  const chunk = version === 2 ? join(folder, '0.0') : join(folder, 'c', '0', '0')
+  writeFileSync(chunk, await packed(name, values))
+  return folder
+}
+
+const read = async (folder: string) => {
+  const { arrays } = await openArrays(folder)
+  return (await arrays.get('data')?.read())?.data
+}
+
+for (const name of ['blosc', 'lz4', 'zstd'] as const) {
+  for (const version of [2, 3] as const) {
+    test(`${name} of version ${version}: chunks of any size hold what was packed`, async (t) => {
+      for (const count of [800, 400_000]) {
+        const values = Float32Array.from({ length: count }, (_, i) => Math.sin(i) * (i % 7))
+        t.deepEqual(await read(await written(name, version, values)), values)
+      }
+    })
+  }
+}
+
+test('a damaged chunk is told with its place and the name of its compression', async (t) => {
+  for (const count of [800, 400_000]) {
+    const folder = await written('zstd', 3, new Float32Array(count).fill(2))
+    writeFileSync(join(folder, 'c', '0', '0'), new Uint8Array(1000).fill(7))
+    await t.throwsAsync(read(folder), {
+      code: 'DATA',
+      message: /chunk 0\/0 cannot be read: .*(?<!hyperglow\.)zstd/,
+    })
+  }
+})
+
+test.serial('the event loop goes on while a large chunk is unpacked', async (t) => {
+  const values = Float32Array.from({ length: 8_000_000 }, (_, i) => Math.fround(Math.sin(i * i)))
+  const folder = await written('blosc', 3, values)
+  // The thread is there before it is measured.
+  await read(await written('blosc', 3, values.subarray(0, 400_000)))
+  let turns = 0
+  let isDone = false
+  const count = () => {
+    turns++
+    if (!isDone) setTimeout(count, 2)
+  }
+  count()
+  t.is((await read(folder))?.length, values.length)
+  isDone = true
+  // Unpacked here, the chunk leaves no turn for tenths of a second.
+  t.true(turns > 10, `${turns} turns`)
+})
