@@ -32,10 +32,10 @@ export function psi(value: number): Tensor {
   return full([], value, { dtype: 'float64' }).digamma()
 }
 
-/** psi of counts `[n]` of at most n plus a number, float64 `[n]`: one evaluation for each number that a count may be, which all counts of a plan share. */
-export function psiOf(counts: Tensor, more = 0): Tensor {
+/** psi(count + offset) of counts `[n]` up to n, float64 `[n]`. All counts of a plan share one table of psi. */
+export function psiOf(counts: Tensor, offset = 0): Tensor {
   const n = counts.shape[0] as number
-  return arange(more, n + more + 1, { dtype: 'float64' })
+  return arange(offset, n + offset + 1, { dtype: 'float64' })
     .digamma()
     .take(counts)
 }
