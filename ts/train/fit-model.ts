@@ -38,8 +38,9 @@ export interface ModelTrainOptions extends TrainOptions {
   /** Classes of the task: the width of one-hot rows in the dynamics. Default: the data's number of classes, else the width of the output. */
   numClasses?: number
   /**
-   * What each class counts in training, a number for each class or numbers by class, those left out 1: the mean of a batch is weighted, as with `weight` of
-   * `lossOptions`, in place of which it stands. For 'crossEntropy' and 'nll'. Validation and `evaluate` do without it. Default: the weights of the loss.
+   * Weight of each class in training: one number per class, or numbers by class (omitted classes have weight 1). The mean of a batch is
+   * weighted, as with `weight` of `lossOptions`, which it replaces. For 'crossEntropy' and 'nll'. Not used in validation and `evaluate`.
+   * Default: the weights of the loss.
    */
   classWeight?: readonly number[] | Readonly<Record<number, number>>
 }
@@ -392,9 +393,9 @@ function saveOf(
 }
 
 /**
- * What each class counts, as a tensor.
+ * The weights of classes as a tensor.
  *
- * @throws ArgumentError where the loss has no weights of classes or has some already, and for a class that there is not
+ * @throws ArgumentError if the loss has no class weights or already has some, or for an unknown class
  */
 function classWeightsOf(
   model: Trainable,
