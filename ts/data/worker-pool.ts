@@ -64,7 +64,7 @@ export class WorkerPool {
     if (isWanted) this.#assign()
   }
 
-  /** Stops all threads at once, whatever they are doing. Calls that wait for a batch reject. */
+  /** Stops all threads at once, also during a task. Calls that wait for a batch reject. */
   async close(): Promise<void> {
     for (const { reject } of this.#queue.splice(0)) reject(closed())
     await this.#stop(() => true)

@@ -90,20 +90,20 @@ export async function noteScales(name: string, sides: readonly Tensor[], finding
 }
 
 /**
- * @param mend how to mend it, for the message
+ * @param remedy how to fix it, for the message
  * @throws DataError naming a sample that coincides with `k` others or more, so that its k nearest are at distance 0
  */
 export async function checkApart(
   name: string,
   k: number,
   rows: Tensor,
-  mend = 'use MixedKSG for data with repeated values, or separate them with { jitter: 1e-10 }',
+  remedy = 'use MixedKSG for data with repeated values, or separate them with { jitter: 1e-10 }',
 ): Promise<void> {
   const counts = (await rows.countWithin(0, { closed: true }).data()) as Int32Array
   const sample = counts.findIndex((count) => count >= k)
   if (sample < 0) return
   throw new DataError(
     `${name}: sample ${sample} occurs ${(counts[sample] as number) + 1} times, so its ${k} nearest neighbors are at distance 0 ` +
-      `and densities are infinite; ${mend}`,
+      `and densities are infinite; ${remedy}`,
   )
 }

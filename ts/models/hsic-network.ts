@@ -221,7 +221,7 @@ export abstract class HSICNetwork extends Stack {
    *
    *     const { grads } = valueAndGrad((w) => model.objectives(w, x, y)[0].value, model.weights)
    *
-   * @param weights tensors by path; a missing path stands for the network's own weight
+   * @param weights tensors by path; missing paths use the network's own weights
    * @param x `[batch, ...inputShape]`; @param y labels `[batch]`, or targets `[batch, ...]`
    * @throws StateError before `compile`
    */

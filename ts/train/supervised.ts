@@ -117,7 +117,7 @@ export class SupervisedTask implements Task<Batch> {
     return this.#outcome(model.lossOf(pass, output, target), outputs, target, counts)
   }
 
-  /** Loss and metrics of a batch. @param counts what the mean is over */
+  /** Loss and metrics of a batch. @param counts weight of each sample in the means */
   #outcome(
     value: Tensor,
     { output, logits }: { output: Tensor; logits: Tensor },
