@@ -60,7 +60,7 @@ export class StoredSamples {
     if (data instanceof ArrayDataset) {
       if (y !== undefined) {
         throw new ArgumentError(
-          'activations: y was given beside a dataset, which has targets of its own; leave y out',
+          'activations: y was given together with a dataset, which has its own targets; leave y out',
         )
       }
       if (String(data.inputShape) !== String(model.inputShape)) {

@@ -218,7 +218,7 @@ async function fromBatches(
   }
   if (y !== undefined) {
     throw new ArgumentError(
-      'activations: y was given beside a dataset, which has targets of its own; leave y out',
+      'activations: y was given together with a dataset, which has its own targets; leave y out',
     )
   }
   const make = (x: Tensor) => pinned.outputs(points, x)

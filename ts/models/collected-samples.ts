@@ -79,7 +79,7 @@ export async function collected(
     bytes += data.byteLength
     if (bytes > maxBytes) {
       throw new DataError(
-        'activations: data that are made batch by batch are gone through once, and more than 1 GiB would have to be kept; give arrays or an ArrayDataset, of which parts are computed when they are read, or fewer layers',
+        'activations: this dataset can be read only once, and its activations take more than 1 GiB; give arrays or an ArrayDataset, whose activations are computed when they are read, or fewer layers',
       )
     }
     known.add(data)
@@ -96,7 +96,7 @@ export async function collected(
     }
     batches++
   }
-  if (batches === 0) throw new DataError('activations: the data gave no batch')
+  if (batches === 0) throw new DataError('activations: the data have no batches')
   const made = new Map<string, ArrayData>()
   for (const [name, part] of parts)
     if (name.startsWith('layer ')) made.set(name.slice(6), await part.joined())

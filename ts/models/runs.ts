@@ -278,7 +278,7 @@ function trainingOptions(
   report: RunPosition['report'],
 ): FitOptions {
   if (folder !== undefined && (given.saveDynamics ?? model.saveDynamics) !== undefined) {
-    throw new ArgumentError('runs: saveTo says where the dynamics go; leave saveDynamics out')
+    throw new ArgumentError('runs: saveTo sets the folder of the dynamics; leave saveDynamics out')
   }
   let total = 0
   const watch: Callback = {

@@ -355,7 +355,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     const name = inner.#parent === this ? inner.#place : undefined
     if (name === undefined) {
       throw new StateError(
-        `${this.name}: '${child.name}' is no child of it; call this.child(name, module) in the constructor`,
+        `${this.name}: '${child.name}' is not a child of it; call this.child(name, module) in the constructor`,
       )
     }
     checkCall(this.name, weights, ctx)

@@ -73,7 +73,7 @@ export function trainingStep<B>(setup: StepSetup<B>, options: StepOptions): Comp
     )
     if (setup.needsLoss && outcome.loss === undefined) {
       throw new StateError(
-        'fit: showPlot draws losses, and the steps of this task give none; return { loss } from step, or leave showPlot out',
+        'fit: showPlot draws losses, and the steps of this task return none; return { loss } from step, or leave showPlot out',
       )
     }
     checkReached(task, effects, setup.allowUnused)
@@ -133,7 +133,7 @@ export function segmentOptions({ kind }: TaskSegment): SegmentOptions {
 export function segmentOf({ segment }: Outcome, who: string): TaskSegment {
   if (segment === undefined) {
     throw new StateError(
-      `fit: ${who} gave no segment for the evaluators to look at; return { segment: { input, layers: [['name', output]], target } } where ctx.tracking is true`,
+      `fit: ${who} returned no segment for the evaluators; return { segment: { input, layers: [['name', output]], target } } if ctx.tracking is true`,
     )
   }
   const { input, layers, target } = segment
@@ -224,7 +224,7 @@ function trainingContext<B>(
   const entry = (index: number) => {
     if (clock !== undefined) return clock.slice([index], [index + 1]).reshape([])
     throw new StateError(
-      `fit: the task ${nameOf(task)} says usesClock: false, and its step reads step, epoch or scalars; leave usesClock out`,
+      `fit: the task ${nameOf(task)} has usesClock: false, but its step reads step, epoch or scalars; leave usesClock out`,
     )
   }
   return {

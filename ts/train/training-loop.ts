@@ -131,7 +131,7 @@ export class Run<B> {
     if (bad !== undefined) {
       throw bad(
         'fit',
-        ' before the first step, so no data can train it; load sound weights, or make the model anew',
+        ' before the first step, so no data can train it; load valid weights, or build a new model',
       )
     }
     return run

@@ -86,7 +86,7 @@ function judge(prediction: Tensor, target: Tensor, ignoreIndex: number | undefin
   }
   if (prediction.shape[1] === 1) {
     throw new ShapeError(
-      `accuracy: the prediction [${prediction.shape}] has one column, which is the largest whatever it says; use binaryAccuracy, ` +
+      `accuracy: the prediction [${prediction.shape}] has one column, which is always the largest; use binaryAccuracy, ` +
         "or train with the loss 'bce' (probabilities) or 'bceWithLogits' (logits), whose accuracy has a threshold",
     )
   }
