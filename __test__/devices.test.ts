@@ -77,10 +77,10 @@ test('a device that is not there is refused with those that are', (t) => {
   for (const device of ['cuda', 'cuda:1'] as const) {
     const message = `zeros: given device "${device}", but this build has no CUDA device; use "cpu" or "reference", or "auto"`
     t.throws(() => zeros([1], { device }), { instanceOf: DeviceError, message })
-    t.throws(() => ones([1]).to(device), { instanceOf: DeviceError, message: /^to: device/ })
+    t.throws(() => ones([1]).to(device), { instanceOf: DeviceError, message: /^to: given device/ })
     t.throws(() => new Variable(ones([1]), { device }), {
       instanceOf: DeviceError,
-      message: /^Variable: device/,
+      message: /^Variable: given device/,
     })
   }
   t.throws(() => tensor([1], { device: 3 as unknown as 'cpu' }), { instanceOf: DeviceError })

@@ -392,6 +392,6 @@ test('stores of version 1 have the units of their settings, and say that epochs 
   t.deepEqual([read.units, read.epochs, read.completedEpochs, read.finished], [['bits'], null, null, true])
   await t.throwsAsync(
     DynamicsWriter.resume(folder, { ...plan, epochs: 1 }),
-    error(StateError, /older hyperglow/),
+    error(StateError, /earlier version of hyperglow/),
   )
 })

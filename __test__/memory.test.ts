@@ -110,7 +110,7 @@ test('data that hold themselves, or are nested without end, are refused', async 
   t.throws(() => new ArrayDataset([[1], [2]], [0, circle] as NestedInput), data)
   const record: { next?: unknown } = {}
   record.next = record
-  const argument = { instanceOf: ArgumentError, message: /holds itself/ }
+  const argument = { instanceOf: ArgumentError, message: /contains itself/ }
   t.throws(() => evaluate(record), argument)
   t.throws(() => evaluate(circle), argument)
   await t.throwsAsync(async () => jit((x: object) => x as Tensor)(record), argument)
