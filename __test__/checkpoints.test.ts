@@ -217,7 +217,7 @@ test('what does not go with a checkpoint is refused before anything is changed',
   await t.throwsAsync(resumed(join(folder, 'nothing.safetensors')), { instanceOf: IOError })
   const saved = join(fresh(), 'model.safetensors')
   await classifier().save(saved)
-  await t.throwsAsync(resumed(saved), { instanceOf: DataError, message: /no checkpoint/ })
+  await t.throwsAsync(resumed(saved), { instanceOf: DataError, message: /not a checkpoint/ })
   await t.throwsAsync(resumed(''), { instanceOf: ArgumentError })
   await t.notThrowsAsync(resumed(join(folder, 'not-there')), 'a folder without checkpoints begins the run')
 })

@@ -146,7 +146,7 @@ test('validation data are given as arrays, as a pair, or as a dataset', async (t
   t.is((await model().fit(x, y, given)).validationLoss?.length, 1)
   await t.throwsAsync(
     model().fit(x, y, { ...given, validationSplit: 0.2 }),
-    error(ArgumentError, /validation was given beside validationSplit 0\.2/),
+    error(ArgumentError, /validation and validationSplit 0\.2 were both given/),
   )
   await t.throwsAsync(model().fit(x, y, { ...quiet, validation: [other.x, other.y.slice(1)] }), {
     instanceOf: ShapeError,

@@ -434,7 +434,10 @@ test('faults are said before anything is trained', async (t) => {
   fails(() => plain().compile({ criterion: 5 as never }), /expected an Estimator/)
   fails(() => plain().compile({ criterion: new MINE() }), /cannot be|no value/)
   fails(() => plain().add(dense(), { criterion: {} as never }), /expected an Estimator/)
-  fails(() => plain().compile({ criterion, optimizer: (() => {}) as never }), /each layer gets an optimizer/)
+  fails(
+    () => plain().compile({ criterion, optimizer: (() => {}) as never }),
+    /each layer gets a separate optimizer/,
+  )
   fails(() => plain().trainBy(dense(), {}), /a layer of this network/)
   fails(() => plain().compile({ criterion }).trainBy(dense(), {}), /compiled already/, StateError)
   fails(() => new HSICSigma({ inputShape: [2], sigmas: [] }), /at least one/)

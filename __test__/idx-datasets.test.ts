@@ -129,7 +129,7 @@ test('every split of EMNIST has its files and names', async (t) => {
   })
   await t.throwsAsync(emnist.load({ split: 'letters', dataDir: wrong }), {
     instanceOf: DataError,
-    message: /label 0 at 0, those of EMNIST letters are 1 to 26/,
+    message: /label 0 at 0, expected 1 to 26 for EMNIST letters/,
   })
 })
 

@@ -1,7 +1,7 @@
 /** The t copula: its quantiles, and the estimate by values beside the lazy one. */
 import test from 'ava'
 import { normalScores } from '../ts/estimators/ranks.js'
-import { placesOf, studentLogDensity, studentOf, studentScores } from '../ts/estimators/student.js'
+import { positionsOf, studentLogDensity, studentOf, studentScores } from '../ts/estimators/student.js'
 import { key, normal, StudentCopulaMI, tensor } from '../ts/index.js'
 
 const n = 999
@@ -16,7 +16,7 @@ test('quantiles of t agree with closed forms', (t) => {
     2: (p) => (2 * p - 1) / Math.sqrt(2 * p * (1 - p)),
   }
   for (const [nu, quantile] of Object.entries(closed)) {
-    const got = studentScores(placesOf(normalScores(ranks)), studentOf(Number(nu))).dataSync()
+    const got = studentScores(positionsOf(normalScores(ranks)), studentOf(Number(nu))).dataSync()
     for (let i = 0; i < n; i++) {
       const want = quantile((i + 1) / (n + 1))
       t.true(

@@ -1,4 +1,4 @@
-/** Chunks of Zarr that are unpacked on a thread, and come out as they are unpacked here. */
+/** Decompression of Zarr chunks on the helper thread and on this thread. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
@@ -22,7 +22,7 @@ async function packed(name: keyof typeof configurations, values: Float32Array): 
   return codec.encode(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
 }
 
-/** An array of one chunk in version 2 or 3. */
+/** Writes an array of one chunk in version 2 or 3 and returns its folder. */
 async function written(
   name: keyof typeof configurations,
   version: 2 | 3,
@@ -93,7 +93,7 @@ test('a damaged chunk is told with its place and the name of its compression', a
 test.serial('the event loop goes on while a large chunk is unpacked', async (t) => {
   const values = Float32Array.from({ length: 8_000_000 }, (_, i) => Math.fround(Math.sin(i * i)))
   const folder = await written('blosc', 3, values)
-  // The thread is there before it is measured.
+  // Starts the thread.
   await read(await written('blosc', 3, values.subarray(0, 400_000)))
   let turns = 0
   let isDone = false
@@ -104,6 +104,6 @@ test.serial('the event loop goes on while a large chunk is unpacked', async (t) 
   count()
   t.is((await read(folder))?.length, values.length)
   isDone = true
-  // Unpacked here, the chunk leaves no turn for tenths of a second.
+  // Decompressed on this thread, the chunk would block the event loop for tenths of a second.
   t.true(turns > 10, `${turns} turns`)
 })

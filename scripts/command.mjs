@@ -1,4 +1,4 @@
-// Running other programs and saying so in one line each. Node built-ins only: this runs before `npm ci`.
+// Runs other programs and reports each in one line. Node built-ins only: this runs before `npm ci`.
 
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 /** Absolute path of the repository. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-/** A failure the user can mend: its message is printed as it stands, without a stack. */
+/** An error that the user can fix. Its message is printed without a stack trace. */
 export class SetupError extends Error {}
 
 /** `1.2 s` or `3 min 20 s`. */
@@ -26,9 +26,9 @@ export function packageBin(pkg, name) {
 }
 
 /**
- * Runs a program in the repository, keeping what it prints.
+ * Runs a program in the repository and captures its output.
  *
- * @returns {Promise<{ code: number, output: string }>} code 127 where the program does not exist
+ * @returns {Promise<{ code: number, output: string }>} code 127 if the program does not exist
  */
 export function capture(program, args, env = {}) {
   return new Promise((resolve) => {
@@ -48,7 +48,7 @@ export function capture(program, args, env = {}) {
 /**
  * Runs a node program with this terminal as its own, and resolves to its exit code.
  *
- * Ctrl-C reaches the program directly; this process waits for what it does about it.
+ * Ctrl-C reaches the program directly; this process waits until the program has handled it.
  */
 export function handOver(script, args) {
   return new Promise((resolve, reject) => {
@@ -69,7 +69,7 @@ export function handOver(script, args) {
 /**
  * Runs one stage of the set-up and prints `label ... 1.2 s` on stderr, so stdout stays the main program's.
  *
- * @param label what is being done, in a few words
+ * @param label short description of the work
  * @param steps `[program, args, env?]`, run in turn
  * @throws {SetupError} with all that the failing step printed
  */

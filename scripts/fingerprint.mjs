@@ -33,7 +33,7 @@ export function fingerprint(files) {
   return hash.digest('hex')
 }
 
-/** Whether the stamp file says that `hash` is what was built last. */
+/** Whether `hash` is the hash of the last build according to the stamp file. */
 export function isStamped(stamp, hash) {
   const path = join(root, stamp)
   return existsSync(path) && readFileSync(path, 'utf8') === hash

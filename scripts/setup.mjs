@@ -1,5 +1,5 @@
-// Brings a checkout to the point where it runs: tools, npm packages, native addon, compiled TypeScript.
-// Each part compares content hashes and does nothing where nothing changed.
+// Prepares a checkout for use: tools, npm packages, native addon, compiled TypeScript.
+// Each part compares content hashes and does nothing if nothing changed.
 
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ function atLeast(version, floor) {
   return true
 }
 
-/** @throws {SetupError} where this Node is older than `engines.node` of package.json */
+/** @throws {SetupError} if this Node is older than `engines.node` of package.json */
 export function checkNode() {
   const floor = JSON.parse(read('package.json')).engines.node.replace('>=', '')
   if (!atLeast(process.versions.node, floor)) {
@@ -32,7 +32,7 @@ export function checkNode() {
   }
 }
 
-/** @throws {SetupError} where cargo is missing or older than `rust-version` of Cargo.toml */
+/** @throws {SetupError} if cargo is missing or older than `rust-version` of Cargo.toml */
 export async function checkRust() {
   const floor = /^rust-version = "(.*)"$/m.exec(read('Cargo.toml'))?.[1] ?? '1.0'
   const { code, output } = await capture('cargo', ['--version'])
@@ -128,7 +128,7 @@ export async function compileTypeScript() {
   const expected = expectedOutputs(sources)
   const complete = [...expected].every((file) => existsSync(join(root, file)))
   if (complete && isStamped(typescriptStamp, hash)) return
-  // tsc would trust its own record of what it emitted, so the record goes when files are missing.
+  // tsc would trust its own record of what it emitted, so the record is deleted when files are missing.
   if (!complete)
     for (const folder of ['dist', 'build']) rmSync(join(root, folder, '.tsbuildinfo'), { force: true })
   const tsc = packageBin('typescript', 'tsc')
@@ -140,7 +140,7 @@ export async function compileTypeScript() {
   writeStamp(typescriptStamp, hash)
 }
 
-/** Removes what was compiled from sources that are gone, so that a deleted test does not go on running. */
+/** Removes outputs of deleted sources, so that a deleted test no longer runs. */
 function removeStale(expected) {
   const compiled = ['dist', 'build'].flatMap((path) => filesUnder(path, (name) => name.endsWith('.js')))
   for (const file of compiled.filter((name) => !expected.has(name))) {

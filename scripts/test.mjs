@@ -36,7 +36,7 @@ function skippedNames(output) {
 
 const countNothing = () => ({ passed: 0, failed: 0, skipped: 0 })
 
-/** A set-up part as a stage: it throws where it fails, and passes no test by itself. */
+/** A set-up part as a stage: it throws if it fails and counts no tests. */
 const part = (run) => async () => {
   try {
     await run()
@@ -66,7 +66,7 @@ const stages = [
   { name: 'ava', count: countTap, needs: ['addon', 'tsc'], run: () => npmBin('ava', 'ava', '--tap') },
 ]
 
-/** `12 passed, 0 failed`, and `, 3 skipped` where there are some. */
+/** `12 passed, 0 failed`, and `, 3 skipped` if tests were skipped. */
 function summary({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`
 }
@@ -88,9 +88,9 @@ async function runStage({ name, run, count }) {
 }
 
 /**
- * Runs the stages named in `only` (all, where it is empty) and those they need.
+ * Runs the stages named in `only` (all if it is empty) and the stages that they need.
  *
- * @returns exit status: 0 where nothing failed
+ * @returns exit status: 0 if nothing failed
  */
 export async function test(only) {
   const unknown = only.find((name) => !stages.some((candidate) => candidate.name === name))

@@ -24,7 +24,7 @@ function causeOf(options: { cause?: unknown } | undefined): ErrorOptions | undef
 }
 
 /**
- * The base of hyperglow's errors. The message says what was given, what was expected and how to mend it; `code` is stable, so programs may
+ * The base of hyperglow's errors. The message says what was given, what was expected and how to fix it; `code` is stable, so programs may
  * test it.
  */
 export abstract class HyperglowError extends Error {

@@ -1,118 +1,119 @@
-/** Work on a thread of its own, so that the event loop goes on meanwhile. */
+/** Work on a separate thread, so that the event loop is free. */
 import { parentPort, type Transferable, Worker } from 'node:worker_threads'
 import { type ErrorCode, errorOfCode, HyperglowError, InternalError } from './errors.js'
 
-/** What the thread is asked to do. */
-interface Question<Order> {
-  readonly number: number
-  readonly order: Order
+/** A task sent to the thread. */
+interface Request<Task> {
+  readonly id: number
+  readonly task: Task
 }
 
-/** What became of it. */
-type Reply<Answer> = { readonly number: number } & (
-  | { readonly answer: Answer }
+/** The result of a request, or its error. */
+type Reply<Result> = { readonly id: number } & (
+  | { readonly result: Result }
   | { readonly failed: { readonly code: ErrorCode; readonly message: string; readonly cause: unknown } }
 )
 
-/** Who waits for an answer. */
-interface Waiting<Answer> {
-  resolve(answer: Answer): void
+/** Settles the promise of a request. */
+interface PendingTask<Result> {
+  resolve(result: Result): void
   reject(error: Error): void
 }
 
-/** A thread with its orders. It stays when they are done; without an order it keeps no process alive. */
-class Running<Order, Answer> {
+/** A thread and its pending tasks. It stays alive when they are done, but does not keep the process alive. */
+class TaskThread<Task, Result> {
   readonly #worker: Worker
-  readonly #waiting = new Map<number, Waiting<Answer>>()
-  #orders = 0
+  readonly #pending = new Map<number, PendingTask<Result>>()
+  #count = 0
 
-  /** @param onEnd called when it can work no more */
+  /** @param onEnd called when the thread has ended */
   constructor(url: URL, what: string, onEnd: () => void) {
-    // Without the options of this process, some of which are for its own script alone, such as --input-type.
+    // Some options of this process, such as --input-type, do not apply to the script of a thread.
     this.#worker = new Worker(url, { execArgv: [] })
-    this.#worker.on('message', (reply: Reply<Answer>) => this.#settle(reply))
+    this.#worker.on('message', (reply: Reply<Result>) => this.#settle(reply))
     const end = (reason: string) => {
       onEnd()
-      for (const { reject } of this.#waiting.values()) {
+      for (const { reject } of this.#pending.values()) {
         reject(new InternalError(`${what}: its thread ended: ${reason}`))
       }
-      this.#waiting.clear()
+      this.#pending.clear()
     }
     this.#worker.on('error', (error) => end(error.message))
     this.#worker.on('exit', (code) => end(`exit code ${code}`))
     this.#worker.unref()
   }
 
-  ask(order: Order): Promise<Answer> {
-    const number = this.#orders++
-    this.#worker.postMessage({ number, order } satisfies Question<Order>)
+  run(task: Task): Promise<Result> {
+    const id = this.#count++
+    this.#worker.postMessage({ id, task } satisfies Request<Task>)
     this.#worker.ref()
-    return new Promise((resolve, reject) => this.#waiting.set(number, { resolve, reject }))
+    return new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }))
   }
 
-  #settle(reply: Reply<Answer>): void {
-    const waiting = this.#waiting.get(reply.number)
-    this.#waiting.delete(reply.number)
-    if (this.#waiting.size === 0) this.#worker.unref()
-    if ('answer' in reply) {
-      waiting?.resolve(reply.answer)
+  #settle(reply: Reply<Result>): void {
+    const pending = this.#pending.get(reply.id)
+    this.#pending.delete(reply.id)
+    if (this.#pending.size === 0) this.#worker.unref()
+    if ('result' in reply) {
+      pending?.resolve(reply.result)
       return
     }
     const { code, message, cause } = reply.failed
     const error = errorOfCode(code, message)
     if (cause !== undefined) error.cause = cause
-    waiting?.reject(error)
+    pending?.reject(error)
   }
 }
 
-/** A thread that answers orders, made for the first one and made anew where it ended. */
-export class HelperThread<Order, Answer> {
+/** Runs tasks on one thread, which is started by the first task and restarted by the first task after it has ended. */
+export class HelperThread<Task, Result> {
   readonly #url: URL
   readonly #what: string
-  #running: Running<Order, Answer> | undefined
+  #thread: TaskThread<Task, Result> | undefined
 
-  /** @param url the module of the thread, which calls {@link serve}; @param what its work, for messages */
+  /** @param url module of the thread, which calls {@link serve}; @param what description of the work for messages */
   constructor(url: URL, what: string) {
     this.#url = url
     this.#what = what
   }
 
   /**
-   * Has an order done; orders are copied, and done one after the other.
+   * Runs a task. The task is copied; tasks run in order.
    *
-   * @throws DataCloneError, at once, for an order that cannot be copied
-   * @throws InternalError (rejects) where the thread ends; the errors of the work by their classes
+   * @throws DataCloneError, synchronously, if the task cannot be copied
+   * @throws InternalError (as a rejection) if the thread ends; errors of the work keep their class
    */
-  ask(order: Order): Promise<Answer> {
-    this.#running ??= new Running(this.#url, this.#what, () => {
-      this.#running = undefined
+  run(task: Task): Promise<Result> {
+    this.#thread ??= new TaskThread(this.#url, this.#what, () => {
+      this.#thread = undefined
     })
-    return this.#running.ask(order)
+    return this.#thread.run(task)
   }
 }
 
 /**
- * Answers orders; for the module of the thread.
+ * Runs the tasks of a {@link HelperThread}; call it in the module of the thread.
  *
- * @param what the work, for messages; @param work does it; @param moved what of an answer is moved to the other side and not copied
+ * @param what description of the work for messages; @param work runs a task; @param moved parts of a result that are transferred instead of
+ *   copied
  */
-export function serve<Order, Answer>(
+export function serve<Task, Result>(
   what: string,
-  work: (order: Order) => Promise<Answer>,
-  moved: (answer: Answer) => Transferable[] = () => [],
+  work: (task: Task) => Promise<Result>,
+  moved: (result: Result) => Transferable[] = () => [],
 ): void {
-  parentPort?.on('message', async ({ number, order }: Question<Order>) => {
+  parentPort?.on('message', async ({ id, task }: Request<Task>) => {
     try {
-      const answer = await work(order)
-      parentPort?.postMessage({ number, answer } satisfies Reply<Answer>, moved(answer))
+      const result = await work(task)
+      parentPort?.postMessage({ id, result } satisfies Reply<Result>, moved(result))
     } catch (error) {
       const { code, message, cause } =
         error instanceof HyperglowError
           ? error
           : { code: 'INTERNAL' as const, message: `${what}: ${String(error)}`, cause: undefined }
-      // Errors of other classes arrive as plain ones, and what cannot be sent is left out.
+      // Fields of an error that cannot be sent are left out.
       const failed = { code, message, cause: cause instanceof Error ? cause : undefined }
-      parentPort?.postMessage({ number, failed } satisfies Reply<Answer>)
+      parentPort?.postMessage({ id, failed } satisfies Reply<Result>)
     }
   })
 }

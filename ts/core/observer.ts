@@ -2,7 +2,7 @@
 import type { Variable } from './variable.js'
 
 /** Result of {@link observed}. */
-export interface Deeds {
+export interface Effects {
   /** Assigned Variables. */
   readonly assigned: ReadonlySet<Variable>
   /** Variables with at least one derivative that depends on them. */
@@ -11,7 +11,7 @@ export interface Deeds {
   readonly unreached: ReadonlySet<Variable>
 }
 
-class Notes implements Deeds {
+class Notes implements Effects {
   readonly assigned = new Set<Variable>()
   readonly reached = new Set<Variable>()
   readonly unreached = new Set<Variable>()
@@ -20,12 +20,12 @@ class Notes implements Deeds {
 let notes: Notes | undefined
 
 /** Runs `f` and reports its assignments and derivatives of Variables. */
-export function observed<T>(f: () => T): { result: T; deeds: Deeds } {
+export function observed<T>(f: () => T): { result: T; effects: Effects } {
   const before = notes
   const own = new Notes()
   notes = own
   try {
-    return { result: f(), deeds: own }
+    return { result: f(), effects: own }
   } finally {
     notes = before
   }

@@ -86,7 +86,7 @@ export interface ArraySource {
   readonly offset: number
 }
 
-interface Held {
+interface StoredSamples {
   readonly source: ArraySource
   /** Labels in JavaScript, flat, to check. */
   readonly labels: Int32Array | undefined
@@ -98,8 +98,8 @@ interface Held {
 }
 
 /** Rows of a shared source. */
-interface Part {
-  readonly held: Held
+interface SourceRows {
+  readonly held: StoredSamples
   readonly rows: Int32Array
 }
 
@@ -120,11 +120,11 @@ export class ArrayDataset implements Dataset {
   readonly seed: number
   /** The samples of the source that are in this dataset, in order. */
   readonly indices: Int32Array
-  readonly #held: Held
+  readonly #held: StoredSamples
   #passes = 0
 
   /** @param part some rows of an existing source, for `subset` */
-  constructor(x: ArrayInput, y: ArrayInput, options: ArrayDatasetOptions = {}, part?: Part) {
+  constructor(x: ArrayInput, y: ArrayInput, options: ArrayDatasetOptions = {}, part?: SourceRows) {
     const given = checkOptions('ArrayDataset', options, checks)
     this.batchSize = given.batchSize ?? 32
     this.shuffle = given.shuffle ?? false
@@ -359,7 +359,7 @@ function* inOrder(order: Int32Array, count: number): Work<Int32Array> {
   return places
 }
 
-function* holding(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptions): Work<Held> {
+function* holding(givenX: ArrayInput, givenY: ArrayInput, options: ArrayDatasetOptions): Work<StoredSamples> {
   const { scale = 1, offset = 0, dtype = 'float32' } = options
   const { device = deviceAmong(givenX, givenY) } = options
   deviceNumber('ArrayDataset', device)

@@ -24,7 +24,7 @@ export interface IdxSource {
 
 /** Properties of a data set in four idx files. */
 export interface IdxSet extends Searched {
-  readonly parts: { readonly [P in Part]: IdxSource }
+  readonly parts: { readonly [P in FileKey]: IdxSource }
   /** Shape of an image; undefined for any of at least one axis. */
   readonly imageShape: Shape | undefined
   /** The label of the first class. */
@@ -49,7 +49,7 @@ export interface IdxArrays {
 }
 
 const parts = ['trainImages', 'trainLabels', 'testImages', 'testLabels'] as const
-type Part = (typeof parts)[number]
+type FileKey = (typeof parts)[number]
 
 /** Options of {@link readIdxSet}. */
 export interface IdxReading {
@@ -67,7 +67,7 @@ export interface IdxReading {
  */
 export async function readIdxSet(set: IdxSet, { root, verify, published }: IdxReading): Promise<IdxArrays> {
   const layout = Object.fromEntries(parts.map((part) => [part, fileNames(set, part)])) as Record<
-    Part,
+    FileKey,
     string[]
   >
   const { folder, paths } = await locate(set, [layout], root)
@@ -96,10 +96,10 @@ interface Values {
   readonly data: Uint8Array
 }
 
-const isImages = (part: Part) => part === 'trainImages' || part === 'testImages'
+const isImages = (part: FileKey) => part === 'trainImages' || part === 'testImages'
 
 /** The possible names of a file. */
-function fileNames({ parts, imageShape }: IdxSet, part: Part): string[] {
+function fileNames({ parts, imageShape }: IdxSet, part: FileKey): string[] {
   const ranks = !isImages(part) ? [1] : imageShape === undefined ? [3, 4, 2] : [imageShape.length + 1]
   const plain = parts[part].stems.flatMap((stem) =>
     ranks.flatMap((rank) => [`${stem}-idx${rank}-ubyte`, `${stem}.idx${rank}-ubyte`]),
@@ -110,7 +110,7 @@ function fileNames({ parts, imageShape }: IdxSet, part: Part): string[] {
 /** Values of one file, with checked shape and labels and, on request, compared with the published bytes. */
 async function readPart(
   set: IdxSet,
-  part: Part,
+  part: FileKey,
   path: string,
   verify: boolean,
   published: boolean,
@@ -134,7 +134,7 @@ async function readPart(
   return { shape, data: isImages(part) ? values : labelsFromZero(set, path, values) }
 }
 
-function fits({ imageShape }: IdxSet, part: Part, shape: Shape): boolean {
+function fits({ imageShape }: IdxSet, part: FileKey, shape: Shape): boolean {
   if (!isImages(part)) return shape.length === 1
   if (imageShape === undefined) return shape.length > 1
   return shape.length === imageShape.length + 1 && imageShape.every((length, i) => length === shape[i + 1])

@@ -68,7 +68,7 @@ export interface MnistFiles {
 /**
  * Reads and checks the four files of MNIST.
  *
- * @throws IOError if a file is missing, with the searched paths, the names and how to mend it; DataError for an invalid file
+ * @throws IOError if a file is missing, with the searched paths, the names and how to fix it; DataError for an invalid file
  */
 export async function readMnist(options: SourceOptions = {}): Promise<MnistFiles> {
   const { dataDir, verify = true } = checkOptions('readMnist', options, sourceChecks)

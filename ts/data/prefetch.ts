@@ -16,7 +16,7 @@ const checks: Checks<PrefetchOptions> = { batches: whole(1, 1024) }
 
 /**
  * The same batches in the same order, made ahead: during training on one batch, the next ones are awaited, and their lazy tensors computed.
- * The source makes one batch at a time. If a pass ends early, the source is told, and unused batches are freed.
+ * The source makes one batch at a time. If a pass ends early, the source is notified, and unused batches are freed.
  *
  *     await model.fitDataset(prefetch(augmented(train, change), { batches: 2 }), { epochs: 10 })
  *
@@ -78,7 +78,7 @@ class PrefetchIterator<B> implements AsyncIterator<B> {
     return waiting.promise
   }
 
-  /** Ends the pass at once; the source is told, and may finish later. */
+  /** Ends the pass at once; the source is notified, and may finish later. */
   async return(): Promise<IteratorResult<B>> {
     this.#end()
     for (const settled of this.#ready.splice(0)) {

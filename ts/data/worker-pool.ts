@@ -13,7 +13,7 @@ export interface PackedBatch {
   readonly y: PackedArray
 }
 
-interface Job {
+interface QueuedTask {
   /** The pass of the task. */
   readonly owner: object
   readonly task: WorkerTask
@@ -24,7 +24,7 @@ interface Job {
 /** A thread, and its current task. */
 interface Thread {
   readonly worker: Worker
-  job: Job | undefined
+  job: QueuedTask | undefined
 }
 
 /** Threads for the tasks of one loader. */
@@ -32,7 +32,7 @@ export class WorkerPool {
   readonly #setup: WorkerSetup
   readonly #size: number
   readonly #threads = new Set<Thread>()
-  readonly #queue: Job[] = []
+  readonly #queue: QueuedTask[] = []
   #timer: NodeJS.Timeout | undefined
   #nextId = 0
 
@@ -64,7 +64,7 @@ export class WorkerPool {
     if (isWanted) this.#assign()
   }
 
-  /** Stops all threads at once, whatever they are doing. Calls that wait for a batch reject. */
+  /** Stops all threads at once, also during a task. Calls that wait for a batch reject. */
   async close(): Promise<void> {
     for (const { reject } of this.#queue.splice(0)) reject(closed())
     await this.#stop(() => true)
@@ -88,7 +88,7 @@ export class WorkerPool {
       const free = [...this.#threads].find(({ job }) => job === undefined)
       if (free === undefined && this.#threads.size >= this.#size) break
       const thread = free ?? this.#start()
-      thread.job = this.#queue.shift() as Job
+      thread.job = this.#queue.shift() as QueuedTask
       thread.worker.ref()
       thread.worker.postMessage(thread.job.task)
     }

@@ -70,13 +70,13 @@ export function runNotes(set: RunSet): string[] {
   return [...single, ...notes]
 }
 
-/** Number of layers that a note names. */
-const named = 12
+/** Maximum number of layers that a note names. */
+const maxNamedLayers = 12
 
-/** The first layers of a list, and how many more there are. */
+/** The first names of a list of layers and the number of the others. */
 function listed(layers: readonly string[], separator: string): string {
-  if (layers.length <= named) return layers.join(separator)
-  return `${layers.slice(0, named).join(separator)}${separator}and ${layers.length - named} more layers`
+  if (layers.length <= maxNamedLayers) return layers.join(separator)
+  return `${layers.slice(0, maxNamedLayers).join(separator)}${separator}and ${layers.length - maxNamedLayers} more layers`
 }
 
 /** Layers without any value. */

@@ -140,7 +140,7 @@ export class DynamicsTracker {
     const differs = record.refuses(heading)
     if (differs !== undefined) {
       throw new ArgumentError(
-        `fit: the checkpoint has dynamics of other layers or evaluators: ${differs}; attach the same evaluators, or start anew`,
+        `fit: the checkpoint has dynamics of other layers or evaluators: ${differs}; attach the same evaluators, or start a new run`,
       )
     }
     const writer = await reopenStore(run, heading, record, run.epochs - done, batch)

@@ -1,9 +1,9 @@
 /** Mutual information of variables with atoms and a density, by the rule of {@link MutualInformation}. */
 import { literal } from '../core/create.js'
 import type { Tensor } from '../ops/tensor.js'
-import { type Answer, natsOf, orNothing } from './answers.js'
 import { ofNumbersAndClasses } from './classes-rule.js'
 import { DiscreteMI } from './discrete.js'
+import { type Estimate, natsOf, orZero } from './estimates.js'
 import type { Side } from './kinds.js'
 import { ofNumbers } from './numbers-rule.js'
 
@@ -17,10 +17,10 @@ const fewest = 20
  *
  * each term by the rule of its kind on the samples without an atom there, at least 0, and 0 without an answer.
  */
-export async function ofAtoms(x: Side, y: Side, seed: number): Promise<Answer> {
+export async function ofAtoms(x: Side, y: Side, seed: number): Promise<Estimate> {
   const n = x.classes.length
   const [a, b] = [x.atoms, y.atoms]
-  const among = (rows: Int32Array, ask: (take: (side: Side) => Tensor) => Promise<Answer>) =>
+  const among = (rows: Int32Array, ask: (take: (side: Side) => Tensor) => Promise<Estimate>) =>
     term(rows.length, n, () => ask((side) => side.rows.take(literal(rows))))
   const given = (side: Side, other: Int32Array, rows: Int32Array) => {
     const labels = rows.map((i) => other[i] as number)
@@ -46,8 +46,8 @@ function withoutAtom(first: Int32Array, second = first): Int32Array {
 }
 
 /** The contribution of `count` of n samples to a sum of information. */
-async function term(count: number, n: number, ask: () => Promise<Answer>): Promise<number> {
+async function term(count: number, n: number, ask: () => Promise<Estimate>): Promise<number> {
   if (count < fewest) return 0
-  const { nats } = await orNothing(ask)
+  const { nats } = await orZero(ask)
   return (Math.max(0, nats) * count) / n
 }

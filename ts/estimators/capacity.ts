@@ -1,6 +1,7 @@
 /** The limit of the mutual information that n samples can show. */
-import type { Answer } from './answers.js'
+
 import type { Findings } from './details.js'
+import type { Estimate } from './estimates.js'
 import type { Side } from './kinds.js'
 import { noteExtrapolation, rankCapacity } from './limits.js'
 import { toleratedOf } from './samples.js'
@@ -15,7 +16,7 @@ const linearMethods: ReadonlySet<string> = new Set(['ResidualMI', 'GaussianMI'])
  * - ln n for each dimension of the narrower side, except for {@link ResidualMI} and {@link GaussianMI}, which extrapolate linear relations;
  * - 2 ln n + 5: no lower bound from n samples with high confidence exceeds it, for any distribution (McAllester and Stratos 2020).
  */
-export function noteCapacity(x: Side, y: Side, { nats, method }: Answer, findings: Findings): void {
+export function noteCapacity(x: Side, y: Side, { nats, method }: Estimate, findings: Findings): void {
   const n = x.classes.length
   const [dx, dy] = [x.rows.shape[1] as number, y.rows.shape[1] as number]
   const ofRanks = rankCapacity(n, dx, dy)

@@ -2,9 +2,9 @@
 import { literal } from '../core/create.js'
 import { foldIn, key, permutation } from '../ops/random.js'
 import type { Tensor } from '../ops/tensor.js'
-import { type Answer, answerOf, larger, largest, natsOf } from './answers.js'
 import { areCounted } from './counts.js'
 import { DiscreteMI } from './discrete.js'
+import { type Estimate, estimateOf, larger, largest, natsOf } from './estimates.js'
 import type { Side } from './kinds.js'
 import { DiscriminantMI } from './linear-discriminant.js'
 import { ofNeighbors } from './numbers-rule.js'
@@ -20,7 +20,7 @@ const shuffles = 5
  * The larger of Ross on normal scores, ties broken at random, and the discriminant bound. @param x `[n, d]` float64; @param labels int32
  * `[n]`
  */
-export async function ofNumbersAndClasses(x: Tensor, labels: Tensor, seed: number): Promise<Answer> {
+export async function ofNumbersAndClasses(x: Tensor, labels: Tensor, seed: number): Promise<Estimate> {
   const hasTies = (await repeatedValues(x).max().item()) > 0
   const ross = new Ross()
   const near = async () => {
@@ -29,7 +29,7 @@ export async function ofNumbersAndClasses(x: Tensor, labels: Tensor, seed: numbe
     )
     return { nats, method: ross.name }
   }
-  return largest([near, () => answerOf(new DiscriminantMI({ seed }), x, labels)])
+  return largest([near, () => estimateOf(new DiscriminantMI({ seed }), x, labels)])
 }
 
 /** Whether there are enough samples to count every pair of values. */
@@ -41,8 +41,8 @@ export function isSmallTable(x: Side, y: Side): boolean {
  * From the table of counts. For a table that is large relative to the samples: adjusted for chance, or from the values as numbers if that
  * is more. Labels have no order, but no numbering of labels changes information, and a meaningless numbering is biased downward.
  */
-export async function ofClasses(x: Side, y: Side, seed: number): Promise<Answer> {
-  if (isSmallTable(x, y)) return answerOf(new DiscreteMI(), literal(x.classes), literal(y.classes))
+export async function ofClasses(x: Side, y: Side, seed: number): Promise<Estimate> {
+  if (isSmallTable(x, y)) return estimateOf(new DiscreteMI(), literal(x.classes), literal(y.classes))
   return larger(await adjustedForChance(x, y, seed), await ofNeighbors(x.rows, y.rows, seed, true))
 }
 
@@ -50,7 +50,7 @@ export async function ofClasses(x: Side, y: Side, seed: number): Promise<Answer>
  * Adjustment for chance (Vinh, Epps and Bailey 2010): with E the plug-in information of x with y in random order and H the smaller entropy,
  * H (I - E) / (H - E). 0 on average for independent x and y, H if one is a function of the other.
  */
-async function adjustedForChance(x: Side, y: Side, seed: number): Promise<Answer> {
+async function adjustedForChance(x: Side, y: Side, seed: number): Promise<Estimate> {
   const plugin = new DiscreteMI({ correction: 'none' })
   const [a, b] = [literal(x.classes), literal(y.classes)]
   const found = await natsOf(plugin, a, b)

@@ -3,10 +3,10 @@ import { literal } from '../core/create.js'
 import { tidy } from '../core/memory.js'
 import { foldIn, key, uniform } from '../ops/random.js'
 import type { Tensor } from '../ops/tensor.js'
-import { type Answer, nothing, orNothing } from './answers.js'
 import { ofClasses, ofNumbersAndClasses } from './classes-rule.js'
 import { countsOf } from './copies.js'
 import { jointClasses } from './counts.js'
+import { type Estimate, orZero, zeroEstimate } from './estimates.js'
 import { areFew, kindOfSamples, type Side } from './kinds.js'
 import { byKind } from './kinds-rule.js'
 import { ofRanks } from './numbers-rule.js'
@@ -55,7 +55,7 @@ function differentOf(rows: Tensor): Tensor {
  *
  * each term by the rule of its kind, at least 0, and 0 without an answer.
  */
-export async function ofColumns(x: Columns, y: Columns, seed: number): Promise<Answer> {
+export async function ofColumns(x: Columns, y: Columns, seed: number): Promise<Estimate> {
   const ofBoth = await ofClasses(x.discrete, y.discrete, seed)
   const ofX = await numbersAndClasses(x.numbers, y.discrete.classes, x.discrete.classes, seed)
   const ofY = await numbersAndClasses(y.numbers, x.discrete.classes, y.discrete.classes, seed)
@@ -76,7 +76,7 @@ async function numbersAndClasses(
   if (numbers === undefined) return 0
   return meanOver(given, async (samples) => {
     const own = samples.map((i) => labels[i] as number)
-    if (own.every((one) => one === own[0])) return nothing('none')
+    if (own.every((one) => one === own[0])) return zeroEstimate('none')
     return ofNumbersAndClasses(numbers.take(literal(samples)), literal(own), seed)
   })
 }
@@ -91,7 +91,7 @@ async function numbersWithin(x: Columns, y: Columns, seed: number): Promise<numb
   if (u === undefined || v === undefined) return 0
   const cells = jointClasses(literal(x.discrete.classes), literal(y.discrete.classes))
   const noise = foldIn(key(seed), 2)
-  const pooled = await orNothing(() =>
+  const pooled = await orZero(() =>
     ofRanks(ranksWithin(u, cells, foldIn(noise, 0)), ranksWithin(v, cells, foldIn(noise, 1)), seed),
   )
   const apart = await meanOver((await cells.data()) as Int32Array, async (samples) => {
@@ -124,12 +124,12 @@ function ranksWithin(x: Tensor, cells: Tensor, noise: Tensor): Tensor {
 }
 
 /** The mean over the cells; cells with too few samples count as 0. */
-async function meanOver(cells: Int32Array, ask: (samples: Int32Array) => Promise<Answer>): Promise<number> {
+async function meanOver(cells: Int32Array, ask: (samples: Int32Array) => Promise<Estimate>): Promise<number> {
   const least = Math.max(fewest, leastPart * cells.length)
   let sum = 0
   for (const samples of membersOf(cells)) {
     if (samples.length < least) continue
-    const { nats } = await orNothing(() => ask(samples))
+    const { nats } = await orZero(() => ask(samples))
     sum += nats * samples.length
   }
   return sum / cells.length

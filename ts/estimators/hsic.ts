@@ -170,7 +170,7 @@ export class HSIC extends Estimator<HSICOptions> {
     return value
   }
 
-  #parts(x: Tensor, y: Tensor): [Part, Part] {
+  #parts(x: Tensor, y: Tensor): [ComparedSamples, ComparedSamples] {
     return [
       { what: 'x', x, kernel: this.#kernel },
       { what: 'y', x: y, kernel: this.#kernelY },
@@ -210,12 +210,12 @@ export class HSIC extends Estimator<HSICOptions> {
   }
 
   /** The measure of each pair of parts. */
-  #compare(parts: readonly Part[], pairs: readonly Pair[]): Tensor[] {
+  #compare(parts: readonly ComparedSamples[], pairs: readonly Pair[]): Tensor[] {
     const samples = this.#samplesOf(parts)
     const n = (samples[0] as KernelSamples).samples.count
     const product = this.#products(parts, samples)
     return pairs.map(([a, b]) => {
-      const wide = [a, b].some((part) => (parts[part] as Part).x.dtype === 'float64')
+      const wide = [a, b].some((part) => (parts[part] as ComparedSamples).x.dtype === 'float64')
       const dtype = wide ? 'float64' : 'float32'
       const plain = product(a, b)
       const value = this.#variant === 'nHSIC' ? plain : plain.mul(SCALES[this.#estimator](n))
@@ -223,7 +223,7 @@ export class HSIC extends Estimator<HSICOptions> {
     })
   }
 
-  #samplesOf(parts: readonly Part[]): KernelSamples[] {
+  #samplesOf(parts: readonly ComparedSamples[]): KernelSamples[] {
     // The inverse of a kernel matrix with a small ridge amplifies errors of its entries, so the entries have the precision of the inverse.
     const isCast = (x: Tensor) => this.#variant === 'nHSIC' && isFloat(x.dtype)
     return parts.map(({ what, x, kernel }) => ({
@@ -233,7 +233,10 @@ export class HSIC extends Estimator<HSICOptions> {
   }
 
   /** The inner products of the centered (nHSIC: and regularized) kernel matrices of two parts. */
-  #products(parts: readonly Part[], samples: readonly KernelSamples[]): (a: number, b: number) => Tensor {
+  #products(
+    parts: readonly ComparedSamples[],
+    samples: readonly KernelSamples[],
+  ): (a: number, b: number) => Tensor {
     if (this.#variant !== 'nHSIC') return centeredInner(samples, this.#estimator === 'unbiased')
     const matrices = parts.map(({ what }, part) => this.#regularized(what, samples[part] as KernelSamples))
     return (a, b) => inner(matrices[a] as Tensor, matrices[b] as Tensor)
@@ -246,7 +249,7 @@ export class HSIC extends Estimator<HSICOptions> {
 }
 
 /** Samples of one side of a comparison. */
-interface Part {
+interface ComparedSamples {
   /** Its name in messages. */
   readonly what: string
   readonly x: Tensor

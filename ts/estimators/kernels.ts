@@ -287,10 +287,10 @@ function radial(
   }
 }
 
-function needWidth(name: string, samples: Samples, mend: string): number {
+function needWidth(name: string, samples: Samples, remedy: string): number {
   if (samples.width !== undefined) return samples.width
   throw new ArgumentError(
-    `${name} kernel: the number of classes is not known from integer labels; ${mend}, or give the labels as one-hot rows`,
+    `${name} kernel: the number of classes is not known from integer labels; ${remedy}, or give the labels as one-hot rows`,
   )
 }
 

@@ -1,7 +1,6 @@
 import { DataError, StateError } from '../core/errors.js'
 import { isPlainObject, oneOf, whole } from '../core/options.js'
 import type { Tensor } from '../ops/tensor.js'
-import { type Answer, larger } from './answers.js'
 import { inCanonicalOrder } from './canonical-order.js'
 import { noteCapacity } from './capacity.js'
 import { isSmallTable } from './classes-rule.js'
@@ -9,6 +8,7 @@ import { columnsOf, ofColumns } from './columns-rule.js'
 import { withoutCopies } from './copies.js'
 import type { SampleData } from './data.js'
 import type { EstimateDetails, EstimateOptions, Findings } from './details.js'
+import { type Estimate, larger } from './estimates.js'
 import { independentColumns } from './gaussian.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { type DataKind, isOneHot, kindOfSamples, type Side } from './kinds.js'
@@ -102,12 +102,12 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     if (a === undefined) noteConstant('x', findings)
     if (b === undefined) noteConstant('y', findings)
     if (a === undefined || b === undefined) return 0
-    const { nats, method } = await this.#answer(a, b, findings)
+    const { nats, method } = await this.#ofPair(a, b, findings)
     findings.method = method
     return this.finished(Math.max(0, nats), findings)
   }
 
-  async #answer(a: Tensor, b: Tensor, findings: Findings): Promise<Answer> {
+  async #ofPair(a: Tensor, b: Tensor, findings: Findings): Promise<Estimate> {
     const { x: kindOfX, y: kindOfY, seed } = this.params
     const ordered = await inCanonicalOrder(a, b)
     const { x, y } = await withoutCopies(ordered.x, ordered.y)
@@ -115,11 +115,11 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     const [p, q] = [await kindOfSamples(x, forX), await kindOfSamples(y, forY)]
     checkClassesWanted(ordered.isSwapped ? 'y' : 'x', p, forX)
     checkClassesWanted(ordered.isSwapped ? 'x' : 'y', q, forY)
-    const answer = await ofSides(p, q, seed)
+    const found = await ofSides(p, q, seed)
     const [given, other] = ordered.isSwapped ? [q, p] : [p, q]
-    noteCapacity(given, other, answer, findings)
+    noteCapacity(given, other, found, findings)
     noteWidth(p, q, findings)
-    return answer
+    return found
   }
 }
 
@@ -154,12 +154,12 @@ function noteWidth(x: Side, y: Side, findings: Findings): void {
 }
 
 /** The estimate of the rule. If both sides have discrete columns, the larger of the rule and the chain rule over columns. */
-async function ofSides(x: Side, y: Side, seed: number): Promise<Answer> {
-  const answer = await byKind(x, y, seed)
-  if (x.kind === 'classes' || y.kind === 'classes' || isSmallTable(x, y)) return answer
+async function ofSides(x: Side, y: Side, seed: number): Promise<Estimate> {
+  const found = await byKind(x, y, seed)
+  if (x.kind === 'classes' || y.kind === 'classes' || isSmallTable(x, y)) return found
   const a = await columnsOf(x)
   const b = a && (await columnsOf(y))
-  return a === undefined || b === undefined ? answer : larger(answer, await ofColumns(a, b, seed))
+  return a === undefined || b === undefined ? found : larger(found, await ofColumns(a, b, seed))
 }
 
 /**

@@ -32,10 +32,10 @@ export function psi(value: number): Tensor {
   return full([], value, { dtype: 'float64' }).digamma()
 }
 
-/** psi of counts `[n]` of at most n plus a number, float64 `[n]`: one evaluation for each number that a count may be, which all counts of a plan share. */
-export function psiOf(counts: Tensor, more = 0): Tensor {
+/** psi(count + offset) of counts `[n]` up to n, float64 `[n]`. All counts of a plan share one table of psi. */
+export function psiOf(counts: Tensor, offset = 0): Tensor {
   const n = counts.shape[0] as number
-  return arange(more, n + more + 1, { dtype: 'float64' })
+  return arange(offset, n + offset + 1, { dtype: 'float64' })
     .digamma()
     .take(counts)
 }
@@ -90,20 +90,20 @@ export async function noteScales(name: string, sides: readonly Tensor[], finding
 }
 
 /**
- * @param mend how to mend it, for the message
+ * @param remedy how to fix it, for the message
  * @throws DataError naming a sample that coincides with `k` others or more, so that its k nearest are at distance 0
  */
 export async function checkApart(
   name: string,
   k: number,
   rows: Tensor,
-  mend = 'use MixedKSG for data with repeated values, or separate them with { jitter: 1e-10 }',
+  remedy = 'use MixedKSG for data with repeated values, or separate them with { jitter: 1e-10 }',
 ): Promise<void> {
   const counts = (await rows.countWithin(0, { closed: true }).data()) as Int32Array
   const sample = counts.findIndex((count) => count >= k)
   if (sample < 0) return
   throw new DataError(
     `${name}: sample ${sample} occurs ${(counts[sample] as number) + 1} times, so its ${k} nearest neighbors are at distance 0 ` +
-      `and densities are infinite; ${mend}`,
+      `and densities are infinite; ${remedy}`,
   )
 }

@@ -2,7 +2,7 @@
 import { tidy } from '../core/memory.js'
 import { stack } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
-import { type Answer, answerOf, larger, largest, natsOf, nothing, orNothing } from './answers.js'
+import { type Estimate, estimateOf, larger, largest, natsOf, orZero, zeroEstimate } from './estimates.js'
 import { GaussianMI } from './gaussian.js'
 import { KSG } from './ksg.js'
 import { rankCapacity } from './limits.js'
@@ -27,15 +27,15 @@ export function areEnough(n: number, dx: number, dy: number): boolean {
  * @param y likewise
  * @param seed seed of tie-breaking
  */
-export async function ofNumbers(x: Tensor, y: Tensor, seed: number): Promise<Answer> {
+export async function ofNumbers(x: Tensor, y: Tensor, seed: number): Promise<Estimate> {
   const [n, dx] = x.shape as [number, number]
   const dy = y.shape[1] as number
   const [ofX, ofY] = [await spacingOf(x), await spacingOf(y)]
   const plain = await ofRanks(x, y, seed, ofX, ofY)
   if (!areEnough(n, dx, dy)) return plain
   const residual = larger(
-    ofX.repeats || !ofY.isRandom ? nothing('none') : await ofResiduals(x, y),
-    ofY.repeats || !ofX.isRandom ? nothing('none') : await ofResiduals(y, x),
+    ofX.repeats || !ofY.isRandom ? zeroEstimate('none') : await ofResiduals(x, y),
+    ofY.repeats || !ofX.isRandom ? zeroEstimate('none') : await ofResiduals(y, x),
   )
   const capacity = rankCapacity(n, dx, dy)
   if (residual.nats === 0 && plain.nats > capacity) return ofExactLines(x, y, plain)
@@ -53,17 +53,17 @@ export async function ofRanks(
   seed: number,
   ofX: Ties = none,
   ofY: Ties = none,
-): Promise<Answer> {
+): Promise<Estimate> {
   const [n, dx] = x.shape as [number, number]
   const dy = y.shape[1] as number
   const near = await ofNeighbors(x, y, seed, ofX.hasTies || ofY.hasTies)
   if (!areEnough(n, dx, dy)) return near
   const isShared = Math.min(dx, dy) > 1 && (ofX.repeats || ofY.repeats)
-  return larger(near, await orNothing(() => ofCopula(x, y, seed, isShared)))
+  return larger(near, await orZero(() => ofCopula(x, y, seed, isShared)))
 }
 
 /** KSG 1 on normal scores, ties broken at random. */
-export async function ofNeighbors(x: Tensor, y: Tensor, seed: number, hasTies: boolean): Promise<Answer> {
+export async function ofNeighbors(x: Tensor, y: Tensor, seed: number, hasTies: boolean): Promise<Estimate> {
   const estimator = new KSG({ copula: true })
   const nats = await overTieBreakings(seed, hasTies, (forX, forY) =>
     natsOf(estimator, withTiesBroken(x, forX), withTiesBroken(y, forY)),
@@ -76,9 +76,9 @@ export async function ofNeighbors(x: Tensor, y: Tensor, seed: number, hasTies: b
  * shared column is a linear relation without noise, whose information is infinite, and the other columns hide that its own entropy is the
  * limit. For a single column that limit is known.
  */
-async function ofCopula(x: Tensor, y: Tensor, seed: number, isShared: boolean): Promise<Answer> {
+async function ofCopula(x: Tensor, y: Tensor, seed: number, isShared: boolean): Promise<Estimate> {
   const estimator = new StudentCopulaMI()
-  if (!isShared) return answerOf(estimator, x, y)
+  if (!isShared) return estimateOf(estimator, x, y)
   const nats = await overTieBreakings(seed, true, (forX, forY) =>
     natsOf(estimator, withTiesBroken(x, forX), withTiesBroken(y, forY)),
   )
@@ -89,18 +89,18 @@ async function ofCopula(x: Tensor, y: Tensor, seed: number, isShared: boolean): 
  * For columns whose residuals cannot be used, but whose ranks are related: the residual estimate if a linear relation is exact, otherwise
  * `plain`.
  */
-async function ofExactLines(x: Tensor, y: Tensor, plain: Answer): Promise<Answer> {
-  const linear = await orNothing(() => answerOf(new GaussianMI(), x, y))
+async function ofExactLines(x: Tensor, y: Tensor, plain: Estimate): Promise<Estimate> {
+  const linear = await orZero(() => estimateOf(new GaussianMI(), x, y))
   const exact = -0.5 * Math.log(leastVariance) * Math.min(x.shape[1] as number, y.shape[1] as number)
   return linear.nats > exact ? linear : plain
 }
 
 /** In one direction, on the data and on normal scores. */
-function ofResiduals(x: Tensor, y: Tensor): Promise<Answer> {
+function ofResiduals(x: Tensor, y: Tensor): Promise<Estimate> {
   // In one dimension normal scores are a grid, whose entropy by neighbors is meaningless.
   const isFlat = x.shape[1] === 1 || y.shape[1] === 1
   const estimators = isFlat ? [new ResidualMI()] : [new ResidualMI(), new ResidualMI({ copula: true })]
-  return orNothing(() => largest(estimators.map((one) => () => answerOf(one, x, y))))
+  return orZero(() => largest(estimators.map((one) => () => estimateOf(one, x, y))))
 }
 
 interface Ties {

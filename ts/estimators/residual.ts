@@ -67,8 +67,8 @@ export class ResidualMI extends InformationEstimator<ResidualOptions> {
     await noteCopies(this.name, x, y, findings)
     const result = await super.value(x, y, findings)
     if (!Number.isFinite(result)) {
-      const mend = 'use mutualInformation(), or MixedKSG for data with repeated values'
-      await checkApart(`${this.name}: y`, this.params.k, numbersOf(this.name, y), mend)
+      const remedy = 'use mutualInformation(), or MixedKSG for data with repeated values'
+      await checkApart(`${this.name}: y`, this.params.k, numbersOf(this.name, y), remedy)
     }
     return result
   }

@@ -54,7 +54,7 @@ export function scaled(
   return jitter === 0 ? rows : rows.div(factor)
 }
 
-/** The key of a seed as arithmetic on constants: the noise of an argument that stands in several pairs of a plan is then computed once. */
+/** The key of a seed, computed from constants, so that the noise of an argument in several pairs of a plan is computed once. */
 function constantKey(seed: number): Tensor {
   const [low, high] = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)]
   return arange(2, { dtype: 'float64' })

@@ -11,8 +11,8 @@ import { isLabels, numbersOf } from './samples.js'
 import { digammaOf, logGamma } from './special.js'
 import { varying } from './standardized.js'
 import {
-  type Places,
-  placesOf,
+  type CurvePositions,
+  positionsOf,
   type Student,
   studentLogDensity,
   studentOf,
@@ -95,7 +95,7 @@ export class StudentCopulaMI extends InformationEstimator {
 }
 
 /** The columns of x and y, with values that every fit needs. */
-interface Columns extends Places {
+interface Columns extends CurvePositions {
   /** Normal scores `[n, dx + dy]`. */
   readonly scores: Tensor
   /** 1 for columns of x that vary, `[dx]`. */
@@ -109,7 +109,7 @@ interface Columns extends Places {
 function columnsOf(x: Tensor, y: Tensor): Columns {
   const scores = normalScores(concat([x, y], 1).stopGradient())
   const [ofX, ofY] = [varying(x), varying(y)]
-  return { scores, ofX, ofY, varies: concat([ofX, ofY]), ...placesOf(scores) }
+  return { scores, ofX, ofY, varies: concat([ofX, ofY]), ...positionsOf(scores) }
 }
 
 const sizesOf = ({ scores, ofX, ofY }: Columns) => ({

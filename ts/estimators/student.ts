@@ -13,7 +13,7 @@ const reach = 8.25
 const nodes = Math.round(reach / step)
 
 /** Positions of normal scores on a curve. They do not depend on the degrees of freedom. */
-export interface Places {
+export interface CurvePositions {
   /** Number of the node below |score|, int32 `[n * d]`. */
   readonly below: Tensor
   /** Fraction of the distance to the next node, 0 to 1, `[n, d]`. */
@@ -23,7 +23,7 @@ export interface Places {
 }
 
 /** @param scores normal scores `[n, d]` float64 */
-export function placesOf(scores: Tensor): Places {
+export function positionsOf(scores: Tensor): CurvePositions {
   const along = scores.abs().div(step)
   const below = minimum(along.floor(), nodes - 1)
   return { below: below.cast('int32').flatten(0), part: along.sub(below), sign: scores.sign() }
@@ -50,7 +50,7 @@ export function studentOf(nu: number): Student {
 }
 
 /** Quantiles of t at the probabilities of the normal scores, to about 1e-7 relative; `[n, d]`. */
-export function studentScores({ below, part, sign }: Places, { curve }: Student): Tensor {
+export function studentScores({ below, part, sign }: CurvePositions, { curve }: Student): Tensor {
   const pieces = curve.take(below)
   const coefficient = (i: number) => pieces.slice([0, i], [null, i + 1]).reshape(part.shape)
   const w = coefficient(3)

@@ -74,7 +74,7 @@ const validationInterval = 100
 const blockSize = 512
 
 /** Samples of one part of the data, float32 rows. */
-interface Part {
+interface Subset {
   readonly x: Tensor
   readonly y: Tensor
 }
@@ -170,7 +170,7 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
       order.subarray(middle),
     ])
     await evaluate(parts)
-    const [training, validation, test] = parts as [Part, Part, Part]
+    const [training, validation, test] = parts as [Subset, Subset, Subset]
     const best = await this.#train(training, validation)
     const nats = await this.#measure((v, a, b) => this.bound(v, a, b), best, test)
     if (this.isLimited || isLabels(x) || isLabels(y)) await noteEntropies(x, y, findings)
@@ -179,7 +179,7 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     return this.finished(nats, findings)
   }
 
-  #split([x, y]: readonly [Tensor, Tensor], orders: readonly Int32Array[]): Part[] {
+  #split([x, y]: readonly [Tensor, Tensor], orders: readonly Int32Array[]): Subset[] {
     return tidy(() => {
       const isScaled = (this.params as Required<TrainedOptions>).standardize
       const take = (rows: Tensor, order: Int32Array) => rows.take(literal(order))
@@ -198,7 +198,7 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     })
   }
 
-  async #train(training: Part, validation: Part): Promise<CriticValues> {
+  async #train(training: Subset, validation: Subset): Promise<CriticValues> {
     const { seed, learningRate, steps, patience, batchSize } = this.params as Required<TrainedOptions>
     const { device } = training.x
     const weights = this.weights(
@@ -253,7 +253,7 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
   async #measure(
     of: (values: CriticValues, x: Tensor, y: Tensor) => Tensor,
     values: CriticValues,
-    part: Part,
+    part: Subset,
   ): Promise<number> {
     const n = part.x.shape[0] as number
     const blocks = Math.max(1, Math.round(n / blockSize))

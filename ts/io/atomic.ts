@@ -38,8 +38,8 @@ export function systemCode(error: unknown): string | undefined {
 /** @throws ArgumentError unless `path` can be a path of a file or folder */
 export function checkPath(who: string, path: unknown, kind: 'file' | 'folder' = 'file'): void {
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) return
-  const mend = path instanceof URL ? "; convert it: fileURLToPath(url) of 'node:url'" : ''
-  throw new ArgumentError(`${who}: given ${describe(path)}, expected the path of a ${kind} as text${mend}`)
+  const remedy = path instanceof URL ? "; convert it: fileURLToPath(url) of 'node:url'" : ''
+  throw new ArgumentError(`${who}: given ${describe(path)}, expected the path of a ${kind} as text${remedy}`)
 }
 
 /** Remedy for a system error. */

@@ -131,7 +131,7 @@ export class TargetColumn {
     }
     if (value === undefined) throw this.#mixed(line, field, 'numbers')
     if (!Number.isFinite(this.#dtype === 'float32' ? Math.fround(value) : value)) {
-      throw new DataError(`${this.#where}, line ${line}: ${field} is beyond ${this.#dtype}; mend it`)
+      throw new DataError(`${this.#where}, line ${line}: ${field} is beyond ${this.#dtype}; correct it`)
     }
     this.#areWhole &&= isClass(value)
     this.#append(value)
@@ -157,11 +157,11 @@ export class TargetColumn {
   }
 
   #mixed(line: number, field: string, others: 'texts' | 'numbers'): DataError {
-    const mend =
+    const remedy =
       this.#labels === false
-        ? 'mend it, or give labels: true for classes'
-        : 'mend it, or give labels: true if all are classes'
-    return new DataError(`${this.#where}, line ${line}: ${describe(field)} among ${others}; ${mend}`)
+        ? 'correct it, or give labels: true for classes'
+        : 'correct it, or give labels: true if all are classes'
+    return new DataError(`${this.#where}, line ${line}: ${describe(field)} among ${others}; ${remedy}`)
   }
 
   async finish(): Promise<Targets> {

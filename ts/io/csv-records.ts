@@ -146,6 +146,6 @@ class Parser {
   }
 
   #wrong(line: number, why: string): DataError {
-    return new DataError(`${this.#path}, line ${line}: ${why}; mend the line`)
+    return new DataError(`${this.#path}, line ${line}: ${why}; correct the line`)
   }
 }

@@ -260,7 +260,7 @@ class Table {
   add({ fields, line }: CsvRecord): void {
     if (fields.length !== this.#names.length) {
       throw new DataError(
-        `${this.#path}, line ${line}: ${fields.length} fields, expected ${this.#names.length} as in the first line; mend the line, or give another delimiter`,
+        `${this.#path}, line ${line}: ${fields.length} fields, expected ${this.#names.length} as in the first line; correct the line, or give another delimiter`,
       )
     }
     const target = this.#target === undefined ? undefined : (fields[this.#target] as string).trim()
@@ -269,7 +269,7 @@ class Table {
       throw this.#wrong(
         line,
         this.#target as number,
-        "is a missing target; mend it, or leave such lines out with missing: 'drop'",
+        "is a missing target; correct it, or leave such lines out with missing: 'drop'",
       )
     }
     for (const [i, place] of this.#inputs.entries()) {
@@ -292,7 +292,7 @@ class Table {
       throw this.#wrong(
         line,
         place,
-        `${why}; mend it, add it to missingTexts, leave the column out of columns, or name it as target if it holds classes`,
+        `${why}; correct it, add it to missingTexts, leave the column out of columns, or name it as target if it holds classes`,
       )
     }
     if (this.#missing === 'refuse') {

@@ -4,7 +4,7 @@
 interface Foreign {
   readonly begins: string
   readonly is: string
-  readonly mend: string
+  readonly remedy: string
 }
 
 const ofTorch =
@@ -13,24 +13,28 @@ const foreign: readonly Foreign[] = [
   {
     begins: 'PK\x03\x04',
     is: 'a zip archive, such as .npz files and those of torch.save',
-    mend: `read an .npz file with readNpz; of PyTorch, ${ofTorch}`,
+    remedy: `read an .npz file with readNpz; of PyTorch, ${ofTorch}`,
   },
-  { begins: 'PK\x05\x06', is: 'an empty zip archive', mend: 'write it again: numpy.savez' },
-  { begins: '\x93NUMPY', is: 'an array of NumPy', mend: 'read it with readNpy' },
-  { begins: '\x1f\x8b', is: 'compressed with gzip', mend: 'decompress it first: gunzip' },
-  { begins: '\x89HDF', is: 'an HDF5 file', mend: "in Python: numpy.save('a.npy', h5py.File(path)['a'][()])" },
-  { begins: 'GGUF', is: 'a GGUF file', mend: 'convert it to safetensors first' },
-  { begins: '\x80', is: 'a Python pickle, which may run code', mend: `convert it: ${ofTorch}` },
+  { begins: 'PK\x05\x06', is: 'an empty zip archive', remedy: 'write it again: numpy.savez' },
+  { begins: '\x93NUMPY', is: 'an array of NumPy', remedy: 'read it with readNpy' },
+  { begins: '\x1f\x8b', is: 'compressed with gzip', remedy: 'decompress it first: gunzip' },
+  {
+    begins: '\x89HDF',
+    is: 'an HDF5 file',
+    remedy: "in Python: numpy.save('a.npy', h5py.File(path)['a'][()])",
+  },
+  { begins: 'GGUF', is: 'a GGUF file', remedy: 'convert it to safetensors first' },
+  { begins: '\x80', is: 'a Python pickle, which may run code', remedy: `convert it: ${ofTorch}` },
   {
     begins: 'version https://git-lfs',
     is: 'a pointer of Git LFS and not the file itself',
-    mend: 'run: git lfs pull',
+    remedy: 'run: git lfs pull',
   },
-  { begins: '<', is: 'a web page or XML', mend: 'the download failed: fetch it again' },
+  { begins: '<', is: 'a web page or XML', remedy: 'the download failed: fetch it again' },
   {
     begins: 'MATLAB',
     is: 'a MATLAB file',
-    mend: "in Python: numpy.save('a.npy', scipy.io.loadmat(path)['a'])",
+    remedy: "in Python: numpy.save('a.npy', scipy.io.loadmat(path)['a'])",
   },
 ]
 
@@ -41,5 +45,5 @@ export const foreignBytes = 32
 export function foreignFile(bytes: Uint8Array): string | undefined {
   const text = Buffer.from(bytes.subarray(0, foreignBytes)).toString('latin1')
   const found = foreign.find(({ begins }) => text.startsWith(begins))
-  return found === undefined ? undefined : `it is ${found.is}; ${found.mend}`
+  return found === undefined ? undefined : `it is ${found.is}; ${found.remedy}`
 }

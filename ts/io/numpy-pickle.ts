@@ -63,7 +63,7 @@ const buffer = ([data, type, shape, order]: readonly PickleValue[], fail: Fail) 
 
 /** The names in pickles of NumPy arrays. */
 export const numpyDialect: PickleDialect = {
-  mend: 'Fetch the file again, or save the data as .npy files',
+  remedy: 'Fetch the file again, or save the data as .npy files',
   functions: {
     'numpy.core.multiarray _reconstruct': array,
     'numpy._core.multiarray _reconstruct': array,

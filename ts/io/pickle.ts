@@ -49,7 +49,7 @@ export interface PickleDialect {
   /** The object of a persistent id; undefined if there are none. */
   readonly persistent?: (id: PickleValue, fail: Fail) => PickleValue
   /** Remedy for a pickle of other data. */
-  readonly mend: string
+  readonly remedy: string
 }
 
 /** A function named by a pickle. */
@@ -103,7 +103,7 @@ class Machine {
 
   readonly fail: Fail = (why) =>
     new DataError(
-      `${this.what} is not a pickle of plain data: ${why}; it is never executed. ${this.dialect.mend}`,
+      `${this.what} is not a pickle of plain data: ${why}; it is never executed. ${this.dialect.remedy}`,
     )
 
   take(length: number): Uint8Array {

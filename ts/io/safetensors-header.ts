@@ -202,11 +202,11 @@ function unread(path: string, name: string, label: unknown): DataError | DTypeEr
   if (typeof label !== 'string') {
     return broken(path, `'${name}' has dtype ${JSON.stringify(label)}; supported are ${known}`)
   }
-  const mend = label.startsWith('C')
+  const remedy = label.startsWith('C')
     ? 'complex numbers have two parts: save them as two arrays, tensor.real and tensor.imag'
     : 'convert it in Python: save_file({k: v.float() for k, v in load_file(path).items()}, path) of safetensors.torch'
   return new DTypeError(
-    `${path}: '${name}' has dtype ${JSON.stringify(label)}, which is not supported; supported are ${known}; ${mend}`,
+    `${path}: '${name}' has dtype ${JSON.stringify(label)}, which is not supported; supported are ${known}; ${remedy}`,
   )
 }
 

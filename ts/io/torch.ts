@@ -159,7 +159,7 @@ const named = (names: readonly string[]) =>
 
 /** The names in archives of tensors. */
 const torchDialect: PickleDialect = {
-  mend: 'Save only tensors: torch.save({name: t.detach().cpu() for name, t in tensors.items()}, path)',
+  remedy: 'Save only tensors: torch.save({name: t.detach().cpu() for name, t in tensors.items()}, path)',
   functions: {
     ...named(Object.keys(types)),
     ...named(Object.keys(dtypes)),

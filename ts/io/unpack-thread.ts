@@ -1,15 +1,15 @@
-/** The thread that chunks of Zarr are unpacked on, for zarr-codecs.ts. */
+/** The thread on which chunks of Zarr are decompressed, for zarr-codecs.ts. */
 import { DataError } from '../core/errors.js'
 import { serve } from '../core/helper-thread.js'
 import { reason } from './atomic.js'
-import { type Packed, unpacked } from './zarr-codecs.js'
+import { type CompressedChunk, decompress } from './zarr-codecs.js'
 
-serve<Packed, Uint8Array<ArrayBuffer>>(
-  'unpacking a chunk',
-  async (packed) => {
+serve<CompressedChunk, Uint8Array<ArrayBuffer>>(
+  'decompressing a chunk',
+  async (chunk) => {
     try {
-      const bytes = await unpacked(packed)
-      // What lies in the memory of a codec cannot be moved.
+      const bytes = await decompress(chunk)
+      // A view of a codec's memory cannot be transferred.
       return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice()
     } catch (cause) {
       throw new DataError(reason(cause))

@@ -1,19 +1,19 @@
-/** Compressions of Zarr that zarrita undoes in one piece, tenths of a second for a large chunk: here on a thread of their own. */
+/** Decompression of large Zarr chunks on a separate thread: zarrita blocks its thread for tenths of a second on a large chunk. */
 import * as zarr from 'zarrita'
 import { sizeOf } from '../core/dtype.js'
 import { HelperThread } from '../core/helper-thread.js'
 
-/** Names of compressions; the others are undone by streams, or cost little. */
+/** Names of these compressions; all others are streamed or cheap. */
 const names = ['blosc', 'lz4', 'zstd']
 
-/** What stands before a name for the same compression on a thread: names of our own leave zarrita's as they are for others. */
+/** Prefix of the names that are registered here; the entries of zarrita stay as they are for other users of zarrita. */
 const prefix = 'hyperglow.'
 
-/** Bytes of a chunk up to which the way to the thread costs more than it brings. */
+/** Bytes of a chunk up to which copying it to the thread costs more than it saves. */
 const smallBytes = 1 << 20
 
-/** A chunk as it is stored. */
-export interface Packed {
+/** A stored chunk and its compression. */
+export interface CompressedChunk {
   readonly name: string
   readonly configuration: unknown
   readonly bytes: Uint8Array
@@ -29,8 +29,12 @@ interface CodecMaker {
   fromConfig(configuration: unknown, chunk: { readonly shape: readonly number[] }): Codec
 }
 
-/** Undoes a compression on this thread. */
-export async function unpacked({ name, configuration, bytes }: Packed): Promise<Uint8Array<ArrayBuffer>> {
+/** Decompresses a chunk on this thread. */
+export async function decompress({
+  name,
+  configuration,
+  bytes,
+}: CompressedChunk): Promise<Uint8Array<ArrayBuffer>> {
   const codec = (await makerOf(name)).fromConfig(configuration, { shape: [] })
   return (await codec.decode(bytes)) as Uint8Array<ArrayBuffer>
 }
@@ -39,45 +43,46 @@ function makerOf(name: string): Promise<CodecMaker> {
   return (zarr.registry.get(name) as unknown as () => Promise<CodecMaker>)()
 }
 
-const thread = new HelperThread<Packed, Uint8Array<ArrayBuffer>>(
+const thread = new HelperThread<CompressedChunk, Uint8Array<ArrayBuffer>>(
   new URL('./unpack-thread.js', import.meta.url),
-  'unpacking a chunk',
+  'decompressing a chunk',
 )
 
-/** A compression that is undone on the thread where chunks are large. */
-const onThread = (name: string): CodecMaker => ({
+/** A codec that decompresses large chunks on the helper thread. */
+const threadedCodec = (name: string): CodecMaker => ({
   fromConfig(configuration, { shape }) {
-    // 8 bytes are the most that a value has.
-    const undo = 8 * sizeOf(shape) <= smallBytes ? unpacked : (packed: Packed) => thread.ask(packed)
+    // A value has at most 8 bytes.
+    const decode =
+      8 * sizeOf(shape) <= smallBytes ? decompress : (chunk: CompressedChunk) => thread.run(chunk)
     return {
       kind: 'bytes_to_bytes',
       async encode(bytes) {
         return (await makerOf(name)).fromConfig(configuration, { shape }).encode(bytes)
       },
-      decode: (bytes) => undo({ name, configuration, bytes }),
+      decode: (bytes) => decode({ name, configuration, bytes }),
     }
   },
 })
 
 for (const name of names) {
-  const make = async () => onThread(name) as never
+  const make = async () => threadedCodec(name) as never
   zarr.registry.set(prefix + name, make)
-  // What zarrita calls compressions of version 2.
+  // The name under which zarrita looks up a compressor of version 2.
   zarr.registry.set(`numcodecs.${prefix}${name}`, make)
 }
 
-/** A message with the names of compressions as metadata have them. */
+/** Removes {@link prefix} from the names of compressions in a message. */
 export function plainNames(message: string): string {
   return message.replaceAll(prefix, '')
 }
 
-/** The compressor of metadata of version 2, on a thread. */
+/** The compressor of version 2 metadata, replaced by its threaded codec. */
 export function threadedCompressor(compressor: unknown): unknown {
   const { id } = Object(compressor) as { id?: unknown }
   return names.includes(id as string) ? { ...(compressor as object), id: prefix + String(id) } : compressor
 }
 
-/** The codecs of metadata of version 3, and those within shards, on a thread where they are compressions. */
+/** The codecs of version 3 metadata, also those inside shards; compressions are replaced by their threaded codecs. */
 export function threadedCodecs(codecs: unknown): unknown {
   if (!Array.isArray(codecs)) return codecs
   return codecs.map((codec: unknown) => {

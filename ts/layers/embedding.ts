@@ -45,7 +45,7 @@ export class Embedding extends Layer<EmbeddingWeights> {
     this.features = wholeNumber('Embedding: features', features)
     if (given.paddingIndex !== undefined && given.paddingIndex >= rows) {
       throw new ArgumentError(
-        `Embedding: paddingIndex ${given.paddingIndex} is no row, expected one below ${rows}`,
+        `Embedding: paddingIndex ${given.paddingIndex} is not a row, expected one below ${rows}`,
       )
     }
     this.#options = given

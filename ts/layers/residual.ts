@@ -45,7 +45,7 @@ export class Residual extends ActivatedLayer {
     const beside = this.shortcut?.declare(inputShape) ?? inputShape
     if (String(branch) === String(beside)) return branch
     throw new ShapeError(
-      `${this.name}: the branch gives [${branch}], beside it is [${beside}]; they are added, so give a shortcut that makes [${branch}] of [${inputShape}]`,
+      `${this.name}: the branch returns [${branch}] and the shortcut [${beside}]; they are added, so give a shortcut that maps [${inputShape}] to [${branch}]`,
     )
   }
 

@@ -110,7 +110,7 @@ export class SpectralNorm extends Layer {
     const { kernel } = this.layer.paramShapes
     if (kernel === undefined) {
       throw new ArgumentError(
-        `${this.name}: the layer '${this.layer.name}' has no kernel of its own; give one that has, such as Dense or Conv2d`,
+        `${this.name}: the layer '${this.layer.name}' has no kernel; give a layer with a kernel, such as Dense or Conv2d`,
       )
     }
     const [rows, ...row] = kernel as [number, ...number[]]

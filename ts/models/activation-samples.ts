@@ -1,4 +1,4 @@
-/** Samples that the layers of a network are looked at with. */
+/** Samples for which the activations of a network are computed. */
 import { ArgumentError, ShapeError } from '../core/errors.js'
 import { tidy } from '../core/transforms.js'
 import { inTurns } from '../core/turns.js'
@@ -18,10 +18,10 @@ import { stateOf } from '../train/state.js'
 import { TargetRule } from '../train/targets.js'
 import type { Network } from './network.js'
 
-/** Samples in memory, natively: any rows of them can be taken again and again. */
-export class HeldSamples {
+/** Samples in memory. Any rows can be read repeatedly. */
+export class StoredSamples {
   readonly count: number
-  /** Inputs as the network sees them. */
+  /** Inputs in the form that the network receives. */
   readonly x: LazyArray
   readonly y: LazyArray | undefined
   readonly #source: Pick<ArraySource, 'x' | 'scale' | 'offset'>
@@ -48,19 +48,19 @@ export class HeldSamples {
   }
 
   /**
-   * Samples of arrays, or those of a dataset that holds them, in the order in which they lie.
+   * Samples from arrays, or those of a dataset in memory, in stored order.
    *
-   * @throws ShapeError for inputs that are not of the network; ArgumentError for targets beside a dataset
+   * @throws ShapeError for inputs that do not fit the network; ArgumentError for targets together with a dataset
    */
   static async of(
     model: Network,
     data: ArrayInput | ArrayDataset,
     y: ArrayInput | undefined,
-  ): Promise<HeldSamples> {
+  ): Promise<StoredSamples> {
     if (data instanceof ArrayDataset) {
       if (y !== undefined) {
         throw new ArgumentError(
-          'activations: y was given beside a dataset, which has targets of its own; leave y out',
+          'activations: y was given together with a dataset, which has its own targets; leave y out',
         )
       }
       if (String(data.inputShape) !== String(model.inputShape)) {
@@ -68,19 +68,19 @@ export class HeldSamples {
           `activations: inputs have shape [${data.inputShape}], expected that of the model, [${model.inputShape}] (both without the batch axis)`,
         )
       }
-      return new HeldSamples(model, data.source, data.source.y, data.indices)
+      return new StoredSamples(model, data.source, data.source.y, data.indices)
     }
     const x = await inTurns(readingInputs(data, model.dtype, model.inputShape))
     try {
       const targets = y === undefined ? undefined : await targetsFrom(model, y, x.shape[0] as number)
-      return new HeldSamples(model, { x, scale: 1, offset: 0 }, targets, undefined)
+      return new StoredSamples(model, { x, scale: 1, offset: 0 }, targets, undefined)
     } catch (error) {
       x.dispose()
       throw error
     }
   }
 
-  /** Inputs of rows in order, in the dtype of the network, at most `size` at a time; they are the caller's. */
+  /** Yields the inputs of rows in order, at most `size` at a time, in the dtype of the network. The caller disposes of them. */
   *batches([from, to]: RowRange, size: number): Generator<Tensor> {
     for (let start = from; start < to; start += size) yield this.#inputs([start, Math.min(to, start + size)])
   }
@@ -93,7 +93,7 @@ export class HeldSamples {
     return this.#indices === undefined ? all.slice([from], [to]) : all.take(this.#indices.subarray(from, to))
   }
 
-  /** Releases what was made of arrays; a dataset stays its owner's. */
+  /** Releases the tensors made from arrays. A dataset belongs to its owner and is kept. */
   dispose(): void {
     if (!this.#isOwner) return
     this.#source.x.dispose()
@@ -101,7 +101,7 @@ export class HeldSamples {
   }
 }
 
-/** Targets, read as `fit` of a compiled model would. */
+/** Targets, converted as `fit` of a compiled model converts them. */
 async function targetsFrom(model: Network, given: ArrayInput, count: number): Promise<Tensor> {
   const { compiled } = stateOf(model)
   const options =
@@ -109,7 +109,7 @@ async function targetsFrom(model: Network, given: ArrayInput, count: number): Pr
   return (await inTurns(readingTargets(given, count, model.dtype, options))).y
 }
 
-/** Rows of a tensor as an array that is read when it is asked for. @param take rows; the tensor is disposed of when it is read */
+/** Rows of a tensor as a lazily read array. @param take returns rows; the tensor is disposed of after it is read */
 function lazyTensor(
   what: string,
   dtype: Tensor['dtype'],

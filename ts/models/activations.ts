@@ -1,4 +1,4 @@
-/** What the layers of a network answer to samples. */
+/** Activations of the layers of a network for given samples. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { sizeOf } from '../core/dtype.js'
@@ -29,16 +29,17 @@ import { holdsArray, writeLazyNpy, writeLazySafetensors } from '../io/lazy-write
 import { matching } from '../nn/paths.js'
 import { Tensor } from '../ops/tensor.js'
 import { exclusively, stateOf } from '../train/state.js'
-import { HeldSamples } from './activation-samples.js'
+import { StoredSamples } from './activation-samples.js'
 import { collected } from './collected-samples.js'
 import type { Network } from './network.js'
-import { type Answers, PinnedModel, type Point, pointsOf } from './pinned-model.js'
+import { PinnedModel, type Point, type PointActivations, pointsOf } from './pinned-model.js'
 
 /** Options of `activations`. */
 export interface ActivationsOptions {
   /**
-   * Layers to look at: names, or patterns in which `*` stands for anything within one name and `**` for any number of names; layers inside of layers are
-   * `residual_1.branch.0`, and what is named in `forward` by `ctx.point` is found as well. '**' are all there are. Default: the points of the information plane.
+   * Layers: names or patterns, in which `*` matches any text within one name and `**` any number of names. Nested layers have names such as
+   * `residual_1.branch.0`. Points that `forward` names with `ctx.point` are included. '**' selects all. Default: the points of the
+   * information plane.
    */
   layers?: string | readonly string[]
   /** Targets of the samples, n labels or `[n, ...]`; a dataset has its own. Default: none. */
@@ -50,8 +51,8 @@ export interface ActivationsOptions {
   /** Number of the epoch. Default: epochs that the model was trained. */
   epoch?: number
   /**
-   * Folder to write them to, for {@link readActivations} and for Python: a file `epoch_3.safetensors`, replaced in one step, beside `x.npy` and `y.npy`. Given back is all
-   * that the folder holds, earlier epochs included. Default: none are written.
+   * Folder to write the activations to, for {@link readActivations} and for Python: a file `epoch_3.safetensors`, replaced atomically, next
+   * to `x.npy` and `y.npy`. The result then contains all epochs in the folder. Default: nothing is written.
    */
   to?: string
   signal?: AbortSignal
@@ -67,11 +68,11 @@ const checks: Checks<ActivationsOptions> = {
   signal: anySignal,
 }
 
-/** Activations of a model; disposing of them releases weights and samples, which otherwise go with the object. */
+/** Activations of a model. Disposing of them releases weights and samples early. */
 export interface ModelActivations extends Activations, Disposable {}
 
-/** Bytes of activations that are computed at once and kept, so that each layer that is read costs no pass of its own. */
-const keptBytes = 2 ** 28
+/** Bytes of activations up to which all layers are computed in one pass and kept. */
+const maxCachedBytes = 2 ** 28
 
 /** The public `activations` of models. */
 export async function activationsOf(
@@ -85,14 +86,14 @@ export async function activationsOf(
   if (to !== undefined) checkPath('activations: to', to, 'folder')
   signal?.throwIfAborted()
   return exclusively(model, 'activations', async () => {
-    const points = chosen(pointsOf(model), given.layers)
+    const points = selectPoints(pointsOf(model), given.layers)
     if (to !== undefined) checkNames(points)
     const pinned = new PinnedModel(model)
-    const found = await answersTo(model, pinned, points, data, { ...given, batchSize }).catch((error) => {
+    const found = await arraysOf(model, pinned, points, data, { ...given, batchSize }).catch((error) => {
       pinned.dispose()
       throw error
     })
-    const activations = described(model, points, found, given)
+    const activations = describeRun(model, points, found, given)
     if (to === undefined) return activations
     try {
       await writeDump(to, activations, signal)
@@ -103,33 +104,33 @@ export async function activationsOf(
   })
 }
 
-/** Answers of a network to samples or batches. */
-async function answersTo(
+/** Activations of a network for samples or batches. */
+async function arraysOf(
   model: Network,
   pinned: PinnedModel,
   points: readonly Point[],
   data: ArrayInput | BatchSource,
   options: ActivationsOptions & { batchSize: number },
-): Promise<Found> {
+): Promise<ActivationArrays> {
   await pinned.prepare()
-  return isHeld(data)
-    ? computed(model, pinned, points, data, options.y, options.batchSize)
-    : gathered(model, pinned, points, data, options)
+  return isInMemory(data)
+    ? fromMemory(model, pinned, points, data, options.y, options.batchSize)
+    : fromBatches(model, pinned, points, data, options)
 }
 
-/** Whether the samples lie in memory, so that rows of them can be taken again. */
-function isHeld(data: ArrayInput | BatchSource): data is ArrayInput | ArrayDataset {
+/** Whether the samples are in memory, so that rows can be read repeatedly. */
+function isInMemory(data: ArrayInput | BatchSource): data is ArrayInput | ArrayDataset {
   if (isInstance(data, ArrayDataset) || data instanceof Tensor) return true
   if (ArrayBuffer.isView(data) || isArrayData(data)) return true
-  // A list of batches is no list of numbers.
+  // A list of batches is not a list of numbers.
   return (
     isList(data) &&
     (typeof (data as readonly unknown[])[0] !== 'object' || isList((data as readonly unknown[])[0]))
   )
 }
 
-/** The points that names and patterns mean, in the order of the network. */
-function chosen(points: readonly Point[], wanted: string | readonly string[] | undefined): Point[] {
+/** The points that match names and patterns, in the order of the network. */
+function selectPoints(points: readonly Point[], wanted: string | readonly string[] | undefined): Point[] {
   if (wanted === undefined) return points.filter(({ isTracked }) => isTracked)
   const names = points.map(({ name }) => name)
   const patterns = typeof wanted === 'string' ? [wanted] : wanted
@@ -146,29 +147,32 @@ function chosen(points: readonly Point[], wanted: string | readonly string[] | u
   return points.filter(({ name }) => found.has(name))
 }
 
-/** Arrays of a network's answers. */
-interface Found extends Disposable {
+/** Arrays of the activations of a network. */
+interface ActivationArrays extends Disposable {
   readonly x: LazyArray
   readonly y: LazyArray | undefined
   readonly layers: ReadonlyMap<string, LazyArray>
 }
 
-/** Answers to samples in memory, computed when they are read: all at once where they are not large, else the rows of a layer. */
-async function computed(
+/**
+ * Activations of samples in memory, computed when they are read: all layers at once if they are small, otherwise the requested rows of one
+ * layer.
+ */
+async function fromMemory(
   model: Network,
   pinned: PinnedModel,
   points: readonly Point[],
   data: ArrayInput | ArrayDataset,
   y: ArrayInput | undefined,
   batchSize: number,
-): Promise<Found> {
-  const samples = await HeldSamples.of(model, data, y)
+): Promise<ActivationArrays> {
+  const samples = await StoredSamples.of(model, data, y)
   const { count } = samples
   const bytes =
     points.reduce((sum, { shape }) => sum + sizeOf(shape), 0) * count * (model.dtype === 'float64' ? 8 : 4)
-  let kept: Promise<Answers> | undefined
-  const answers = (wanted: readonly Point[], rows: RowRange) =>
-    pinned.answers(wanted, samples.batches(rows, batchSize), rows[1] - rows[0])
+  let kept: Promise<PointActivations> | undefined
+  const activations = (wanted: readonly Point[], rows: RowRange) =>
+    pinned.activations(wanted, samples.batches(rows, batchSize), rows[1] - rows[0])
   const lazy = (point: Point): LazyArray => {
     const { name } = point
     const shape = [count, ...point.shape]
@@ -179,10 +183,10 @@ async function computed(
       async read(given): Promise<ArrayData> {
         const rows = checkRows(`activations: ${name}`, shape, given)
         const part = { dtype: model.dtype, shape: [rows[1] - rows[0], ...point.shape] }
-        if (bytes > keptBytes) {
-          return { ...part, data: (await answers([point], rows)).get(name) } as ArrayData
+        if (bytes > maxCachedBytes) {
+          return { ...part, data: (await activations([point], rows)).get(name) } as ArrayData
         }
-        kept ??= answers(points, [0, count])
+        kept ??= activations(points, [0, count])
         const all = (await kept).get(name)
         return { ...part, data: all?.subarray(rows[0] * width, rows[1] * width) } as ArrayData
       },
@@ -199,14 +203,14 @@ async function computed(
   }
 }
 
-/** Answers to batches that are gone through once, now. */
-async function gathered(
+/** Activations of batches that can be read only once, computed now. */
+async function fromBatches(
   model: Network,
   pinned: PinnedModel,
   points: readonly Point[],
   data: BatchSource,
   { y, signal }: ActivationsOptions,
-): Promise<Found> {
+): Promise<ActivationArrays> {
   if (typeof data !== 'object' || data === null) {
     throw new ArgumentError(
       `activations: given ${describe(data)}, expected samples, or a dataset of { x, y } batches`,
@@ -214,7 +218,7 @@ async function gathered(
   }
   if (y !== undefined) {
     throw new ArgumentError(
-      'activations: y was given beside a dataset, which has targets of its own; leave y out',
+      'activations: y was given together with a dataset, which has its own targets; leave y out',
     )
   }
   const make = (x: Tensor) => pinned.outputs(points, x)
@@ -230,10 +234,10 @@ async function gathered(
 }
 
 /** Arrays as the activations of a run. */
-function described(
+function describeRun(
   model: Network,
   points: readonly Point[],
-  found: Found,
+  found: ActivationArrays,
   { run: name = `seed ${model.seed}`, epoch }: ActivationsOptions,
 ): ModelActivations {
   const { epochs, steps } = stateOf(model).record
@@ -258,7 +262,7 @@ function described(
   }
 }
 
-/** Refuses names that a reader of a dump would take for something else. */
+/** Refuses names that a reader of the folder would mistake for another array. */
 function checkNames(points: readonly Point[]): void {
   const bad = points.find(({ name }) => endOf(name) !== undefined || epochIn(name, 'array') !== undefined)
   if (bad === undefined) return
@@ -267,7 +271,7 @@ function checkNames(points: readonly Point[]): void {
   )
 }
 
-/** Writes the activations of an epoch; samples that lie there already are not written again. */
+/** Writes the activations of an epoch; existing samples are not written again. */
 async function writeDump(
   folder: string,
   { runs, source, notes }: Activations,

@@ -1,4 +1,4 @@
-/** Batches of somebody else's data gone through once: their inputs and targets in memory, beside what is made of them. */
+/** Reads the batches of an iterable once and keeps inputs, targets and values computed from them in memory. */
 import { allocate, sizeOf, type TypedArray } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, ShapeError } from '../core/errors.js'
 import { nextTurn } from '../core/turns.js'
@@ -7,11 +7,11 @@ import type { ArrayData } from '../io/element-types.js'
 import { type Shape, Tensor } from '../ops/tensor.js'
 import { batchesOf } from '../train/batches.js'
 
-/** Bytes that are kept in memory of data that can be gone through only once. */
-const mostBytes = 2 ** 30
+/** Maximum number of bytes that are kept of data that can be read only once. */
+const maxBytes = 2 ** 30
 
-/** Values that grow by pieces. */
-class Growing {
+/** An array that grows batch by batch. */
+class GrowingArray {
   readonly #pieces: TypedArray[] = []
   #length = 0
 
@@ -26,7 +26,7 @@ class Growing {
     this.#length += piece.length
   }
 
-  /** All pieces, joined in turns of the event loop. */
+  /** All batches, concatenated in turns of the event loop. */
   async joined(): Promise<ArrayData> {
     const data = allocate(this.dtype, this.#length)
     let at = 0
@@ -43,19 +43,19 @@ class Growing {
   }
 }
 
-/** What {@link collected} gives. */
+/** Result of {@link collected}. */
 export interface Collected {
   readonly x: ArrayData
   readonly y: ArrayData
-  /** What was made of the batches, by name. */
+  /** Values computed from the batches, by name. */
   readonly made: ReadonlyMap<string, ArrayData>
 }
 
 /**
- * Goes through batches once.
+ * Reads all batches once.
  *
- * @param inputShape of one input; @param make what is wanted of a batch, by name, each `[batch, ...]`; the tensors are disposed of
- * @throws DataError for no batch, and where more than 1 GiB would have to be kept; ArgumentError, ShapeError for batches that do not fit
+ * @param inputShape shape of one input; @param make computes values `[batch, ...]` of a batch, by name; the tensors are disposed of
+ * @throws DataError if there is no batch or the values take more than 1 GiB; ArgumentError, ShapeError for batches that do not fit
  */
 export async function collected(
   source: BatchSource,
@@ -64,11 +64,11 @@ export async function collected(
   make: (x: Tensor) => Promise<ReadonlyMap<string, Tensor>>,
   signal: AbortSignal | undefined,
 ): Promise<Collected> {
-  const parts = new Map<string, Growing>()
+  const parts = new Map<string, GrowingArray>()
   let bytes = 0
   let batches = 0
   const add = async (name: string, value: Tensor) => {
-    const known = parts.get(name) ?? new Growing(value.dtype, value.shape.slice(1))
+    const known = parts.get(name) ?? new GrowingArray(value.dtype, value.shape.slice(1))
     parts.set(name, known)
     if (String(known.shape) !== String(value.shape.slice(1)) || known.dtype !== value.dtype) {
       throw new ShapeError(
@@ -77,9 +77,9 @@ export async function collected(
     }
     const data = await value.data()
     bytes += data.byteLength
-    if (bytes > mostBytes) {
+    if (bytes > maxBytes) {
       throw new DataError(
-        'activations: data that are made batch by batch are gone through once, and more than 1 GiB would have to be kept; give arrays or an ArrayDataset, of which parts are computed when they are read, or fewer layers',
+        'activations: this dataset can be read only once, and its activations take more than 1 GiB; give arrays or an ArrayDataset, whose activations are computed when they are read, or fewer layers',
       )
     }
     known.add(data)
@@ -96,13 +96,13 @@ export async function collected(
     }
     batches++
   }
-  if (batches === 0) throw new DataError('activations: the data gave no batch')
+  if (batches === 0) throw new DataError('activations: the data have no batches')
   const made = new Map<string, ArrayData>()
   for (const [name, part] of parts)
     if (name.startsWith('layer ')) made.set(name.slice(6), await part.joined())
   return {
-    x: await (parts.get('x') as Growing).joined(),
-    y: await (parts.get('y') as Growing).joined(),
+    x: await (parts.get('x') as GrowingArray).joined(),
+    y: await (parts.get('y') as GrowingArray).joined(),
     made,
   }
 }

@@ -1,4 +1,4 @@
-/** A pass over a network: its weights, and the outputs of its layers. */
+/** A forward pass of a network: its weights, and the outputs of its layers. */
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { checkValue, text } from '../core/options.js'
 import { scope } from '../core/transforms.js'
@@ -8,32 +8,32 @@ import { type Context, childContext, evalContext } from '../nn/context.js'
 import type { Weights } from '../nn/module.js'
 import { Tensor } from '../ops/tensor.js'
 
-/** What a network's `forward` returns. */
+/** Return value of a network's `forward`. */
 export interface ForwardResult {
   /** `[batch, ...outputShape]`. */
   output: Tensor
   /**
-   * Outputs of the layers that are points of the information plane, without gradient, input side first. Empty where the context does not track
+   * Outputs of the layers that are points of the information plane, without gradient, input side first. Empty if the context does not track
    * them; `network.context()`, the default, tracks them.
    */
   hidden: Tensor[]
 }
 
-/** A network's `forward` runs its layers with a context. */
+/** Context with which a network's `forward` runs its layers. */
 export interface ForwardContext {
-  /** True while training: dropout drops, batch normalization uses the statistics of the batch. */
+  /** True in training: dropout is active, and batch normalization uses the statistics of the batch. */
   readonly training: boolean
   /** True if `forward` returns `hidden`. */
   readonly tracking: boolean
   /** Runs a registered layer with the weights, state and random key of this pass. */
   run(layer: Layer, x: Tensor): Tensor
-  /** The tensor without gradient, for `hidden`; it keeps the name of the layer that computed it. */
+  /** The tensor without gradient, for `hidden`. It keeps the name of the layer that computed it. */
   detach(output: Tensor): Tensor
   /**
-   * Gives a tensor that no layer gave, such as a sum of outputs, a name: it is a point that evaluators name and `activations` finds. Given back is the tensor
-   * without gradient, for `hidden`.
+   * Names a tensor that is not the output of a layer, such as a sum of outputs, so that evaluators and `activations` can refer to it.
+   * Returns the tensor without gradient, for `hidden`.
    *
-   * @throws ArgumentError for a name that a layer or another point of the pass has
+   * @throws ArgumentError if a layer or another point of the pass has the name
    */
   point(name: string, output: Tensor): Tensor
 }
@@ -52,7 +52,7 @@ export interface PassOptions {
   readonly tracking: boolean
   /** Whether a layer runs in evaluation mode in a training pass. Default: no layer. */
   readonly evaluates?: ((layer: Layer) => boolean) | undefined
-  /** Is shown the output of every layer that is run, by its name, and of layers inside of it by their paths behind that; what is named by `point`, too. */
+  /** Called with the name and output of every layer that is run, of nested layers by their path, and of every `point`. */
   readonly observe?: ((name: string, output: Tensor) => void) | undefined
   /** Values of weights and state by path, e.g. `layers.2.kernel`. */
   read(path: string): Tensor
@@ -65,7 +65,7 @@ export class ForwardPass implements ForwardContext {
   readonly #options: PassOptions
   readonly #producers = new Map<Tensor, Layer>()
   readonly #logits = new Map<Tensor, Tensor>()
-  /** Names that `point` gave. */
+  /** Names given by `point`. */
   readonly #points = new Map<Tensor, string>()
 
   constructor(options: PassOptions) {
@@ -129,7 +129,7 @@ export class ForwardPass implements ForwardContext {
     return this.#producers.get(output)
   }
 
-  /** The name of a point: that of the layer whose output it is, or what `point` called it. */
+  /** The name of a point: that of the layer that computed it, or the one given to `point`. */
   nameOf(output: Tensor): string | undefined {
     return this.#points.get(output) ?? this.#producers.get(output)?.name
   }

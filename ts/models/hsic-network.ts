@@ -124,7 +124,7 @@ export abstract class HSICNetwork extends Stack {
     if (criterion !== undefined) return { criterion, coefficient: regularizeCoeff ?? 0 }
     if (common !== undefined) return { criterion: common, coefficient: regularizeCoeff ?? coefficient }
     throw new ArgumentError(
-      `compile: layer '${layer.name}' has no criterion; give one to all layers: compile({ criterion: new HSIC({ sigma: 5 }) }), or one of its own: add(layer, { criterion })`,
+      `compile: layer '${layer.name}' has no criterion; give one to all layers: compile({ criterion: new HSIC({ sigma: 5 }) }), or one to this layer: add(layer, { criterion })`,
     )
   }
 
@@ -221,7 +221,7 @@ export abstract class HSICNetwork extends Stack {
    *
    *     const { grads } = valueAndGrad((w) => model.objectives(w, x, y)[0].value, model.weights)
    *
-   * @param weights tensors by path; a missing path stands for the network's own weight
+   * @param weights tensors by path; missing paths use the network's own weights
    * @param x `[batch, ...inputShape]`; @param y labels `[batch]`, or targets `[batch, ...]`
    * @throws StateError before `compile`
    */
@@ -393,7 +393,7 @@ export abstract class HSICNetwork extends Stack {
   async predictClasses(x: ArrayInput, options: PredictOptions = {}): Promise<Int32Array> {
     if (this.readout === undefined && this.#classOfUnit === undefined) {
       throw new StateError(
-        'predictClasses: it is not known which class each unit stands for; call matchUnits(train) first',
+        'predictClasses: the class of each unit is not known; call matchUnits(train) first',
       )
     }
     using outputs = await this.predict(x, options)
@@ -439,6 +439,6 @@ export function checkCriterion(who: string, criterion: unknown): asserts criteri
 function checkName(optimizer: unknown): void {
   if (optimizer === undefined || typeof optimizer === 'string') return
   throw new ArgumentError(
-    `compile: optimizer is ${describe(optimizer)}, expected a name such as 'sgd', since each layer gets an optimizer of its own`,
+    `compile: optimizer is ${describe(optimizer)}, expected a name such as 'sgd', since each layer gets a separate optimizer`,
   )
 }

@@ -52,7 +52,7 @@ export abstract class Network extends Composition {
     return stateOf(this).compiled?.loss
   }
 
-  /** Name of the loss; undefined before `compile` and for a function of your own. */
+  /** Name of the loss; undefined before `compile` and for a custom function. */
   get lossName(): LossName | undefined {
     return stateOf(this).compiled?.lossName
   }
@@ -167,39 +167,41 @@ export abstract class Network extends Composition {
   }
 
   /**
-   * Writes `report.html` into a folder: one page that opens without a network, with curves, planes, layers in numbers, configuration and environment.
+   * Writes `report.html` into a folder: a self-contained page with curves, information planes, statistics of the layers, configuration and
+   * environment.
    *
    *     await model.report('runs/mnist', { x: testImages, y: testLabels })
    *
    * @returns the absolute path of the page
-   * @throws ArgumentError for a model that was not trained, where no samples are given either; StateError while the model is at work, and where a
-   *   drawing package is missing; IOError where the file cannot be written
+   * @throws ArgumentError for an untrained model without samples; StateError during training or evaluation of the model, or if a drawing
+   *   package is missing; IOError if the file cannot be written
    */
   report(folder: string, options: ModelReportOptions = {}): Promise<string> {
     return reportModel(this, folder, options)
   }
 
   /**
-   * What layers answer to samples, in evaluation mode, with the weights of this moment whatever becomes of them: arrays that are computed when they are read, for
-   * `measure`, or for a look at them.
+   * Activations of layers for given samples, in evaluation mode and with the current weights: arrays that are computed when they are read.
+   * Later training does not change them. Use them with `measure`, or read them directly.
    *
    *     const seen = await model.activations(x, { y, layers: ['dense_*'] })
    *     const { runs } = await measure(seen, [new KDE()])
    *     const { shape, data } = await seen.runs[0].layer(model.history.epochs.at(-1), 'dense_1').read([0, 10])
    *
-   * Of arrays and an ArrayDataset, samples stand in the order in which they lie. Other datasets are gone through once, now, and kept in memory.
+   * Samples of arrays and of an ArrayDataset keep their stored order. Other datasets are read once, in this call, and kept in memory.
    *
    * @param data `[n, ...inputShape]`, or a dataset
-   * @throws UnknownNameError for a layer that is not there; ArgumentError, ShapeError, DataError for samples that do not fit; StateError while the model is at work
+   * @throws UnknownNameError for an unknown layer; ArgumentError, ShapeError, DataError for samples that do not fit; StateError during
+   *   training or evaluation of the model
    */
   activations(data: ArrayInput | BatchSource, options: ActivationsOptions = {}): Promise<ModelActivations> {
     return activationsOf(this, data, options)
   }
 
   /**
-   * Dynamics of the last `fit` as plain data: means over the batches of each epoch, or with `{ by: 'step' }` what was measured at each step.
+   * Dynamics of the last `fit` as plain data: means over the batches of each epoch, or with `{ by: 'step' }` the values of each step.
    *
-   * @throws StateError where none are recorded, and where steps are asked for that are not known
+   * @throws StateError if no dynamics, or no values of steps, are recorded
    */
   dynamics(options?: { by?: 'epoch' }): ModelDynamics
   dynamics(options: { by: 'step' }): StepDynamics
@@ -239,12 +241,12 @@ export abstract class Network extends Composition {
 
   /**
    * The plan of a training step on a batch of `fitDataset`, as text: its steps with shapes and bytes, and how the device runs them. `fit`
-   * gathers the batch from its arrays first, which is a step or two more. Nothing runs, and nothing changes.
+   * also gathers the batch from its arrays, which adds one or two steps. Nothing runs, and nothing changes.
    *
    *     console.log(model.explain({ batchSize: 64 }))
    *     console.log(model.explain({ training: false })) // the forward pass in evaluation mode
    *
-   * For a loss function of your own, targets are assumed to have the shape of the outputs.
+   * For a custom loss function, targets are assumed to have the shape of the outputs.
    *
    * @throws StateError before `compile`, for the training step
    */
@@ -264,11 +266,11 @@ export abstract class Network extends Composition {
   }
 
   /**
-   * Reads a file of `save` into this model, which must have the same layers. If the model is compiled, the optimizer's state is restored too. This
-   * model's frozen weights stay frozen and the others trainable; `load(path)` builds a model with the saved model's frozen weights.
+   * Reads a file of `save` into this model, which must have the same layers. If the model is compiled, the optimizer's state is restored
+   * too. It does not change which weights of this model are frozen; `load(path)` builds a model with the saved model's frozen weights.
    *
    * @param path the path that was given to `save`
-   * @throws DataError where names or shapes differ, before anything is changed; IOError where the file cannot be read
+   * @throws DataError if names or shapes differ, before anything is changed; IOError if the file cannot be read
    */
   load(path: string, options: LoadOptions = {}): Promise<this> {
     return loadModel(this, path, options).then(() => this)
@@ -279,7 +281,7 @@ export abstract class Network extends Composition {
     return pass.logitsOf(output) ?? output
   }
 
-  /** Loss of a batch, from its output; another one than that of `compile` where it is given. @internal */
+  /** Loss of a batch, from its output: `given`, or the loss of `compile`. @internal */
   lossOf(pass: ForwardPass, output: Tensor, y: Tensor, given?: Loss): Tensor {
     const { loss: own, lossName } = compiledOf(this, 'loss')
     const loss = given ?? own

@@ -32,7 +32,7 @@ const applyChecks: Checks<ApplyOptions> = {
 
 /** Options of `pass`. */
 export interface PassRequest extends Omit<ApplyOptions, 'key'> {
-  /** Tensors by path; a missing path stands for the network's own weight. */
+  /** Tensors by path; missing paths use the network's own weights. */
   weights?: Readonly<Record<string, Tensor>>
   tracking?: boolean
   /** Null for no key; by default the next key of the network's own stream. */

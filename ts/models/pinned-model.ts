@@ -1,4 +1,4 @@
-/** A network as it is at a moment: what its layers answer, whatever becomes of its weights. */
+/** A network with its weights fixed at one moment: its activations do not change when the network trains on. */
 import { allocate, type DType, sizeOf } from '../core/dtype.js'
 import { type Compiled, evaluate, jit, tidy } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
@@ -7,26 +7,29 @@ import { placedOn } from '../ops/to.js'
 import { Pipeline } from '../train/pipeline.js'
 import type { Network } from './network.js'
 
-/** A point of a network: a layer, one inside of it, or what its `forward` named. */
+/** A point of a network: a layer, a nested layer, or a tensor that `forward` named. */
 export interface Point {
   readonly name: string
-  /** Shape of one answer. */
+  /** Shape of the activation of one sample. */
   readonly shape: Shape
   /** Whether it is a point of the information plane. */
   readonly isTracked: boolean
 }
 
-/** Values of a point for some rows, one after the other. */
-export type Answers = ReadonlyMap<string, ReturnType<typeof allocate>>
+/** Activations of points for some rows, in order. */
+export type PointActivations = ReadonlyMap<string, ReturnType<typeof allocate>>
 
 type Weights = Record<string, Tensor>
 
-/** What points answer in a pass in evaluation mode, by name in the order in which they are computed, and the names of those in the plane; part of a trace. */
-function answersOf(
+/**
+ * Activations of all points in evaluation mode by name, in the order in which they are computed, and the names of the points in the
+ * information plane. Part of a trace.
+ */
+function pointActivations(
   model: Network,
   x: Tensor,
   request: { weights?: Weights; state?: Weights },
-): { answers: Map<string, Tensor>; tracked: Set<string> } {
+): { activations: Map<string, Tensor>; tracked: Set<string> } {
   const seen = new Map<string, Tensor>()
   const observe = (name: string, output: Tensor) => {
     let free = name
@@ -42,32 +45,36 @@ function answersOf(
     let free = name
     for (let count = 2; tracked.has(free); count++) free = `${name}_${count}`
     tracked.add(free)
-    // What stands in the plane under a name is found under it.
+    // Points of the information plane are found under their names there.
     seen.set(free, h)
   }
   if (!isNamed && !seen.has('output')) seen.set('output', output)
-  return { answers: seen, tracked }
+  return { activations: seen, tracked }
 }
 
 /** The points of a network in the order in which they are computed. */
 export function pointsOf(model: Network): Point[] {
   return tidy(() => {
-    const { answers, tracked } = answersOf(model, zeros([2, ...model.inputShape], { dtype: model.dtype }), {})
-    return [...answers].flatMap(([name, { shape }]) =>
-      // What has other rows than samples, such as steps of time, answers to no sample.
+    const { activations, tracked } = pointActivations(
+      model,
+      zeros([2, ...model.inputShape], { dtype: model.dtype }),
+      {},
+    )
+    return [...activations].flatMap(([name, { shape }]) =>
+      // Tensors whose rows are not samples, such as time steps, have no activation of a sample.
       shape[0] === 2 ? [{ name, shape: shape.slice(1), isTracked: tracked.has(name) }] : [],
     )
   })
 }
 
-/** The weights and the state of a network at a moment. */
+/** The weights and state of a network at one moment. */
 export class PinnedModel {
   readonly dtype: DType
   readonly #device: Device
   readonly #model: Network
   readonly #weights: Weights
   readonly #state: Weights
-  /** Compiled passes by the points that they give. */
+  /** Compiled passes by the points that they return. */
   readonly #passes = new Map<string, Compiled<[weights: Weights, state: Weights, x: Tensor], Tensor[]>>()
 
   constructor(model: Network) {
@@ -80,22 +87,22 @@ export class PinnedModel {
     this.#state = values(model.stateVariables)
   }
 
-  /** Computes initial weights now, so that all passes find them alike. */
+  /** Computes initial weights now, so that all passes use the same. */
   async prepare(): Promise<void> {
     await evaluate([...Object.values(this.#weights), ...Object.values(this.#state)])
   }
 
   /**
-   * What points answer to samples.
+   * Activations of points for samples.
    *
-   * @param batches inputs in the dtype of the network, in order; each is disposed of; @param count samples in all of them
+   * @param batches inputs in the dtype of the network, in order; each is disposed of; @param count total number of samples
    */
-  async answers(
+  async activations(
     points: readonly Point[],
     batches: Iterable<Tensor> | AsyncIterable<Tensor>,
     count: number,
     signal?: AbortSignal,
-  ): Promise<Answers> {
+  ): Promise<PointActivations> {
     const pass = this.#pass(points.map(({ name }) => name))
     const widths = points.map(({ shape }) => sizeOf(shape))
     const all = widths.map((width) => allocate(this.dtype, count * width))
@@ -132,7 +139,7 @@ export class PinnedModel {
     return new Map(points.map(({ name }, i) => [name, all[i] as ReturnType<typeof allocate>]))
   }
 
-  /** What points answer to one batch, by name; the tensors are the caller's. */
+  /** Activations of points for one batch, by name. The caller disposes of the tensors. */
   async outputs(points: readonly Point[], x: Tensor): Promise<Map<string, Tensor>> {
     const names = points.map(({ name }) => name)
     const there = placedOn(x, this.#device)
@@ -146,15 +153,15 @@ export class PinnedModel {
     const known = this.#passes.get(key)
     if (known !== undefined) return known
     const pass = jit((weights: Weights, state: Weights, x: Tensor) => {
-      const { answers } = answersOf(this.#model, x, { weights, state })
-      // The input may be an argument itself, which is no result.
-      return names.map((name) => (answers.get(name) as Tensor).add(0))
+      const { activations } = pointActivations(this.#model, x, { weights, state })
+      // An activation may be an argument itself, which cannot be a result.
+      return names.map((name) => (activations.get(name) as Tensor).add(0))
     })
     this.#passes.set(key, pass)
     return pass
   }
 
-  /** Releases weights and programs. Doing it twice is fine. */
+  /** Releases weights and programs. Can be called twice. */
   dispose(): void {
     for (const value of [...Object.values(this.#weights), ...Object.values(this.#state)]) value.dispose()
     for (const pass of this.#passes.values()) pass.dispose()

@@ -1,4 +1,4 @@
-/** A model and its training on one page. */
+/** Report on a model and its training. */
 import { evaluate } from '../core/memory.js'
 import { type Checks, checkOptions, elsewhere, signal, text, whole } from '../core/options.js'
 import { tidy, valueAndGrad } from '../core/transforms.js'
@@ -17,11 +17,11 @@ import type { Network } from './network.js'
 
 /** Options of a model's `report`. */
 export interface ModelReportOptions extends Pick<ReportOptions, 'title' | 'configuration' | 'signal'> {
-  /** Samples `[n, ...inputShape]` on which the layers are told in numbers: means, variances, dead units, rank. */
+  /** Samples `[n, ...inputShape]` for statistics of the layers: means, variances, dead units, rank. */
   x?: ArrayInput
-  /** Their targets, as `fit` takes them: the gradients of the layers are told too. */
+  /** Targets of the samples, as for `fit`. With them the report includes gradient norms of the layers. */
   y?: ArrayInput
-  /** How many of the samples are used, from the first on; default 500. */
+  /** Maximum number of samples, from the first; default 500. */
   samples?: number
 }
 
@@ -53,7 +53,7 @@ export async function reportModel(
   })
 }
 
-/** How the model was set up and trained. */
+/** How the model was configured and trained. */
 function configurationOf(model: Network): Record<string, unknown> {
   const { record, compiled } = stateOf(model)
   return {
@@ -80,7 +80,7 @@ function configurationOf(model: Network): Record<string, unknown> {
 
 type LayersTold = Pick<ReportOptions, 'activations' | 'activationsOf' | 'gradientNorms'>
 
-/** What the layers answer to the first samples, and how long their gradients are where there are targets. */
+/** Statistics of the activations for the first samples and, with targets, gradient norms. */
 async function layersOf(
   model: Network,
   x: ArrayInput,
@@ -89,7 +89,7 @@ async function layersOf(
 ): Promise<LayersTold> {
   const { inputs, targets } = await readSamples(model, x, y, most)
   try {
-    const activations = await answersTo(model, inputs)
+    const activations = await activationsOfBatch(model, inputs)
     const gradientNorms =
       targets === undefined
         ? undefined
@@ -107,7 +107,7 @@ async function layersOf(
 }
 
 /** Activations `[n, units]` by layer. */
-async function answersTo(model: Network, inputs: Tensor): Promise<Record<string, ArrayData>> {
+async function activationsOfBatch(model: Network, inputs: Tensor): Promise<Record<string, ArrayData>> {
   using seen = await model.activations(inputs)
   const run = seen.runs[0] as ActivationRun
   const found: Record<string, ArrayData> = {}
@@ -149,7 +149,7 @@ async function readSamples(
   }
 }
 
-/** Euclidean length of the gradient of the loss in the weights of each tracked layer, in evaluation mode. */
+/** Euclidean norm of the gradient of the loss with respect to the weights of each tracked layer, in evaluation mode. */
 async function normsOf(model: Network, x: Tensor, y: Tensor): Promise<Record<string, number>> {
   const compiled = compiledOf(model, 'report')
   const norms = tidy(() => {

@@ -33,23 +33,23 @@ import { HSICNetwork } from './hsic-network.js'
 import { Network } from './network.js'
 import { planOf } from './storage.js'
 
-/** What a model is trained on: batches, or arrays. */
+/** Training data of a model: batches or arrays. */
 export type RunData = BatchSource | { readonly x: ArrayInput; readonly y: ArrayInput }
 
 /** Options of the training of a run: of `fitDataset` for batches, of `fit` for arrays. */
 export type RunFitOptions = FitDatasetOptions | FitOptions
 
-/** Where a run stands. */
+/** Progress of a run. */
 export interface RunProgress {
   readonly seed: number
-  /** Number of the run, from 0, of so many `runs`. */
+  /** Index of the run, from 0, of `runs` runs. */
   readonly run: number
   readonly runs: number
-  /** Number of the epoch that was finished, from 1; 0 for a run that was there already. */
+  /** Number of the finished epoch, from 1; 0 for a run that was already stored. */
   readonly epoch: number
   /** Epochs of a run. */
   readonly epochs: number
-  /** Loss and metrics of the epoch; undefined for a run that was there already, and where `train` is given. */
+  /** Loss and metrics of the epoch; undefined for a run that was already stored, and with `train`. */
   readonly logs: EpochLogs | undefined
 }
 
@@ -61,38 +61,38 @@ export interface TrainedRun<M> {
   readonly history: History
 }
 
-/** What all kinds of runs have. */
+/** Options of all kinds of runs. */
 interface CommonRunsOptions {
-  /** Seeds of the runs, each once: whole numbers. */
+  /** Seeds of the runs: different integers. */
   seeds: readonly number[]
   /**
-   * Folder to store the runs in, one folder each. Seeds that are finished there are not trained again, so that a program which was killed goes on
-   * where it is run again; what of a run was cut short is kept in a folder `earlier-1` inside. Default: none are stored.
+   * Folder in which the runs are stored, one folder for each. Finished seeds are not trained again, so a program that was killed can be
+   * rerun. Files of an unfinished run are moved to a folder `earlier-1` inside. Default: nothing is stored.
    */
   saveTo?: string
   /** Called after every epoch of every run. */
   onProgress?(progress: RunProgress): void
-  /** Ends the runs early: the promise rejects with its reason, and finished seeds stay in the folder. */
+  /** Stops the runs: the promise rejects with the reason of the signal. Finished seeds stay in the folder. */
   signal?: AbortSignal
 }
 
 /** Options of {@link runs} for models. */
 export interface ModelRunsOptions<M extends Network = Network> extends CommonRunsOptions {
-  /** Makes the model of a seed, compiled, with trackDynamics and evaluators; it hands the seed on to the model. */
+  /** Builds and compiles the model of a seed, with this seed, trackDynamics and evaluators. */
   build(seed: number): M | Promise<M>
-  /** Data of all runs, or a function that gives those of a seed. */
+  /** Data of all runs, or a function that returns those of a seed. */
   data: RunData | ((seed: number) => RunData | Promise<RunData>)
   /**
-   * Options of `fitDataset` (of `fit` for arrays), or a function that gives those of a seed. @see {@link FitDatasetOptions}
+   * Options of `fitDataset` (of `fit` for arrays), or a function that returns those of a seed. @see {@link FitDatasetOptions}
    *
-   * `folder` is that of the run where `saveTo` is given, such as for checkpoints.
+   * `folder` is the folder of the run, for checkpoints for example; undefined without `saveTo`.
    */
   fit?: RunFitOptions | ((seed: number, folder: string | undefined) => RunFitOptions)
-  /** Called with each model that was trained, such as to evaluate or to save it. It is released afterward. */
+  /** Called with each trained model, for example to evaluate or save it. The model is disposed of afterward. */
   onRun?(run: TrainedRun<M>): void | Promise<void>
 }
 
-/** What `train` of {@link TaskRunsOptions} is told. */
+/** Argument of `train` of {@link TaskRunsOptions}. */
 export interface RunToTrain {
   readonly seed: number
   /** Folder of the run, to which `saveDynamics` may write; undefined without `saveTo`. */
@@ -100,12 +100,12 @@ export interface RunToTrain {
   readonly signal: AbortSignal | undefined
 }
 
-/** Dynamics, or what `fit` of a task gives. */
+/** Dynamics, or the result of `fit` of a task. */
 export type TaskOutcome = DynamicsSource | { readonly dynamics: DynamicsSource | undefined }
 
-/** Options of {@link runs} for whatever else gives dynamics, such as a task. */
+/** Options of {@link runs} for tasks and other sources of dynamics. */
 export interface TaskRunsOptions extends CommonRunsOptions {
-  /** Trains the run of a seed, and gives its dynamics. */
+  /** Trains the run of a seed and returns its dynamics. */
   train(run: RunToTrain): TaskOutcome | Promise<TaskOutcome>
 }
 
@@ -132,7 +132,7 @@ const modelChecks: Checks<ModelRunsOptions> = {
 }
 
 /**
- * One experiment with several seeds: builds and trains a model for each, one after the other, and gives their dynamics as one set. Runs are named `seed 3` and so on.
+ * Trains a model for each seed, one after the other, and returns the dynamics as one set. Runs are named `seed 3` and so on.
  *
  *     const set = await runs({
  *       seeds: [1, 2, 3],
@@ -142,34 +142,34 @@ const modelChecks: Checks<ModelRunsOptions> = {
  *     })
  *     await informationPlane(set, { band: 'se' }).save('plane.pdf')
  *
- * @throws ArgumentError, StateError (rejects) for options that cannot work, for a model that does not take its seed or has no evaluator; DataError
- *   where `saveTo` holds runs of another experiment, or runs do not go together; what `build`, `data` and training throw
+ * @throws ArgumentError, StateError (rejects) for invalid options, a model that does not use its seed or has no evaluator; DataError if
+ *   `saveTo` contains runs of another experiment or the runs cannot be combined; errors of `build`, `data` and training
  */
 export function runs<M extends Network>(options: ModelRunsOptions<M>): Promise<RunSet>
 export function runs(options: TaskRunsOptions): Promise<RunSet>
 export async function runs(options: object): Promise<RunSet> {
   if (isPlainObject(options) && Object.hasOwn(options, 'train')) {
     const given = checkOptions('runs', options as TaskRunsOptions, taskChecks)
-    return inTurn(given, (place) => taskRun(given, place))
+    return runAll(given, (place) => taskRun(given, place))
   }
   const given = checkOptions('runs', options as ModelRunsOptions, modelChecks)
   const models = new Set<Network>()
-  return inTurn(given, (place) => modelRun(given, place, models))
+  return runAll(given, (place) => modelRun(given, place, models))
 }
 
-/** A run among the others. */
-interface RunPlace {
+/** The position of a run in the set. */
+interface RunPosition {
   readonly seed: number
   readonly name: string
   readonly folder: string | undefined
-  /** Tells how far the run is. */
+  /** Reports the progress of the run. */
   report(epoch: number, epochs: number, logs?: EpochLogs): void
 }
 
 /** The runs of all seeds, one after the other. */
-async function inTurn(
+async function runAll(
   { seeds, saveTo, onProgress, signal }: CommonRunsOptions,
-  run: (place: RunPlace) => Promise<DynamicsSource>,
+  run: (place: RunPosition) => Promise<DynamicsSource>,
 ): Promise<RunSet> {
   const twice = seeds.find((seed, i) => seeds.indexOf(seed) < i)
   if (seeds.length === 0 || twice !== undefined) {
@@ -183,15 +183,15 @@ async function inTurn(
     signal?.throwIfAborted()
     const name = `seed ${seed}`
     const folder = saveTo === undefined ? undefined : join(saveTo, folderOfRun(name))
-    const report: RunPlace['report'] = (epoch, epochs, logs) =>
+    const report: RunPosition['report'] = (epoch, epochs, logs) =>
       onProgress?.({ seed, run: index, runs: seeds.length, epoch, epochs, logs })
     found.push({ name, dynamics: await run({ seed, name, folder, report }) })
   }
   return RunSet.of(found)
 }
 
-/** The dynamics of a run that `train` makes, or that are finished in its folder. */
-async function taskRun({ train, signal }: TaskRunsOptions, place: RunPlace): Promise<DynamicsSource> {
+/** The dynamics of a run: trained with `train`, or read from its folder if it is finished. */
+async function taskRun({ train, signal }: TaskRunsOptions, place: RunPosition): Promise<DynamicsSource> {
   const { seed, name, folder, report } = place
   const stored = folder === undefined ? undefined : await finishedIn(folder)
   if (stored !== undefined) {
@@ -200,7 +200,7 @@ async function taskRun({ train, signal }: TaskRunsOptions, place: RunPlace): Pro
   }
   const result: unknown = await train({ seed, folder, signal })
   const { dynamics: inner } = Object(result) as { dynamics?: unknown }
-  // What fit(task) resolves to has them as a property.
+  // The result of fit(task) has the dynamics as a property.
   const source = (typeof inner === 'object' && inner !== null ? inner : result) as DynamicsSource
   const dynamics = readSource(source, `runs: what train gave for ${name}`)
   if (folder !== undefined && !(await holdsStore(folder))) await writeRun(folder, name, dynamics)
@@ -208,10 +208,10 @@ async function taskRun({ train, signal }: TaskRunsOptions, place: RunPlace): Pro
   return dynamics
 }
 
-/** The dynamics of the model of a seed, trained now or finished in its folder. @param models those of other seeds */
+/** The dynamics of the model of a seed, trained now or read from its folder if it is finished. @param models models of other seeds */
 async function modelRun(
   { build, data, fit: wanted = {}, onRun, signal }: ModelRunsOptions,
-  place: RunPlace,
+  place: RunPosition,
   models: Set<Network>,
 ): Promise<DynamicsSource> {
   const { seed, name, folder, report } = place
@@ -268,17 +268,17 @@ function isArrays(data: RunData): data is { readonly x: ArrayInput; readonly y: 
   return x !== undefined && y !== undefined && all === undefined && each === undefined
 }
 
-/** Options of fit with what makes it part of the runs. */
+/** Options of fit for one run of the set. */
 function trainingOptions(
   model: Network,
   given: RunFitOptions,
   folder: string | undefined,
   notes: Readonly<Record<string, unknown>>,
   signal: AbortSignal | undefined,
-  report: RunPlace['report'],
+  report: RunPosition['report'],
 ): FitOptions {
   if (folder !== undefined && (given.saveDynamics ?? model.saveDynamics) !== undefined) {
-    throw new ArgumentError('runs: saveTo says where the dynamics go; leave saveDynamics out')
+    throw new ArgumentError('runs: saveTo sets the folder of the dynamics; leave saveDynamics out')
   }
   let total = 0
   const watch: Callback = {
@@ -288,7 +288,7 @@ function trainingOptions(
     onEpochEnd: (epoch, logs) => report(epoch + 1, total, logs),
   }
   const signals = [given.signal, signal].filter((one) => one !== undefined)
-  // What is trained in two stages stores none while it trains.
+  // Training in two stages cannot save dynamics while it runs.
   const saves = folder !== undefined && !(model instanceof HSICNetwork)
   return {
     ...given,
@@ -298,7 +298,7 @@ function trainingOptions(
   }
 }
 
-/** Options of fit that decide what is trained, as JSON holds them. */
+/** The options of fit that determine the result, as JSON. */
 function plainFit(given: RunFitOptions): Json {
   const { callbacks, signal, verbose, showPlot, resume, saveDynamics, ...rest } = given as FitOptions &
     FitDatasetOptions
@@ -306,7 +306,7 @@ function plainFit(given: RunFitOptions): Json {
   return toJson('runs: fit', plain)
 }
 
-/** The finished run in a folder. */
+/** The finished run in a folder, if any. */
 async function finishedIn(folder: string): Promise<Dynamics | undefined> {
   if (!(await holdsStore(folder))) return undefined
   const stored = await loadDynamics(folder)

@@ -1,4 +1,4 @@
-/** Numbers that sum up the layers of a model, followed through its training. */
+/** Statistics of the layers of a model during training. */
 import {
   type LayerMeasure,
   layerMeasureNames,
@@ -27,40 +27,40 @@ import { remembered } from '../train/callbacks/monitor.js'
 import { stateOf } from '../train/state.js'
 import { Network } from './network.js'
 
-/** A number of your own, made of the activations `[n, units]` of a layer: a lazy scalar. */
+/** A custom statistic of the activations `[n, units]` of a layer: a lazy scalar. */
 export type OwnMeasure = (activations: Tensor) => Tensor
 
 /** Options of {@link trackStatistics}. */
 export interface TrackStatisticsOptions {
-  /** Names of numbers, see {@link layerMeasureSources}. Default mean, variance, deadShare, effectiveRank and twoNN. */
+  /** Names of statistics, see {@link layerMeasureSources}. Default mean, variance, deadShare, effectiveRank and twoNN. */
   measures?: readonly LayerMeasure[]
-  /** Numbers of your own, by name. */
+  /** Custom statistics by name. */
   own?: Readonly<Record<string, OwnMeasure>>
   /** Layers, as `activations` takes them. Default: the points of the information plane. */
   layers?: string | readonly string[]
-  /** When: a number of epochs, a list of epochs, 'log' or `{ steps }`; see {@link Every}. Default 1. */
+  /** When to measure: a number of epochs, a list of epochs, 'log' or `{ steps }`; see {@link Every}. Default 1. */
   every?: Every
-  /** Look before the first step too, as epoch 0. Default true. */
+  /** Measure before the first step too, as epoch 0. Default true. */
   initial?: boolean
-  /** Samples that go through the model at a time. Default 256. */
+  /** Batch size of the forward pass. Default 256. */
   batchSize?: number
 }
 
-/** Numbers of layers at some moments of a training. */
+/** Statistics of layers at N moments of training. */
 export interface StatisticsHistory {
-  /** Epochs that were finished at each of the N moments, rising; several are of one epoch where steps are followed. */
+  /** Number of finished epochs at each of the N moments, in ascending order; with `{ steps }` several moments have the same epoch. */
   readonly epochs: readonly number[]
-  /** Steps that were made at each of the N moments, rising. */
+  /** Number of steps at each of the N moments, in ascending order. */
   readonly steps: readonly number[]
   /** Names of the L layers, input side first. */
   readonly layers: readonly string[]
-  /** Names of the M numbers. */
+  /** Names of the M statistics. */
   readonly measures: readonly string[]
-  /** What each number is and who defined it; 'own' for one of your own. */
+  /** Definition and reference of each statistic; 'own' for a custom one. */
   readonly sources: readonly string[]
-  /** Samples that they were made of. */
+  /** Number of samples. */
   readonly samples: number
-  /** [N, M, L]; NaN where the samples have no such number. */
+  /** [N, M, L]; NaN if the statistic is undefined. */
   readonly values: readonly (readonly (readonly number[])[])[]
 }
 
@@ -80,15 +80,15 @@ const checks: Checks<TrackStatisticsOptions> = {
 }
 
 /**
- * Follows numbers of a model's layers through its training: moments, dead units, effective rank, intrinsic dimension, or functions of your own, in evaluation mode, on
- * samples that are always the same. It is a callback of `fit`.
+ * Records statistics of a model's layers during training: moments, dead units, effective rank, intrinsic dimension, or custom functions, in
+ * evaluation mode on a fixed set of samples. It is a callback of `fit`.
  *
  *     const watch = trackStatistics(model, x, { every: 'log', measures: ['deadShare', 'effectiveRank', 'twoNN'] })
  *     await model.fit(xTrain, yTrain, { epochs: 100, callbacks: [watch] })
  *     watch.of('effectiveRank', 'dense_1') // a number for each of watch.history().epochs
  *
  * @param x `[n, ...inputShape]`, or an ArrayDataset: 500 to 2,000 samples are usual
- * @throws ArgumentError, UnknownNameError for options that cannot work
+ * @throws ArgumentError, UnknownNameError for invalid options
  */
 export function trackStatistics(
   model: Network,
@@ -98,11 +98,11 @@ export function trackStatistics(
   return new StatisticsTracker(model, x, options)
 }
 
-/** Values of a moment. */
+/** Values at one moment. */
 interface Moment {
   readonly epoch: number
   readonly step: number
-  /** [M, L] flat. */
+  /** [M, L], flattened. */
   readonly values: readonly (number | null)[]
 }
 
@@ -112,7 +112,7 @@ interface Saved {
   readonly moments: readonly Moment[]
 }
 
-/** What {@link trackStatistics} gives: a callback that remembers. */
+/** The callback returned by {@link trackStatistics}. */
 export class StatisticsTracker implements Callback {
   readonly everyBatches: number | undefined
   readonly onBatchEnd?: NonNullable<Callback['onBatchEnd']>
@@ -147,14 +147,14 @@ export class StatisticsTracker implements Callback {
       throw new ArgumentError('trackStatistics: measures and own are empty; name at least one')
     }
     if (isPlainObject(every)) {
-      // Only then are steps waited for.
+      // Only then does training call the callback at steps.
       const { steps } = every as { steps: unknown }
       this.everyBatches = typeof steps === 'number' ? steps : 1
       this.onBatchEnd = (_batch, _logs, { step }) => this.#lookAt(this.#schedules?.afterStep(step), step)
     }
   }
 
-  /** Looks at the model before the first step of all. */
+  /** Measures the model before the first step. */
   async onTrainBegin({ epochs, batches }: TrainInfo, { epoch }: FitContext): Promise<void> {
     const { every = 1, initial = true } = this.#options
     const { record } = stateOf(this.#model)
@@ -218,7 +218,7 @@ export class StatisticsTracker implements Callback {
     )
   }
 
-  /** Everything that was seen so far, over all fits. */
+  /** All recorded values, over all fits. */
   history(): StatisticsHistory {
     const measures = [...this.#measures, ...this.#own.map(([name]) => name)]
     const width = this.#layers.length
@@ -236,9 +236,9 @@ export class StatisticsTracker implements Callback {
   }
 
   /**
-   * The course of a number of a layer: one for each of the N moments of {@link StatisticsTracker.history}.
+   * The values of one statistic of one layer, one for each of the N moments of {@link StatisticsTracker.history}.
    *
-   * @throws UnknownNameError for a number or a layer that is not followed
+   * @throws UnknownNameError for a statistic or layer that is not recorded
    */
   of(measure: string, layer: string): number[] {
     const { measures, layers, values } = this.history()
@@ -248,7 +248,7 @@ export class StatisticsTracker implements Callback {
     return values.map((moment) => moment[m]?.[l] as number)
   }
 
-  /** For a checkpoint. */
+  /** The state for a checkpoint. */
   save(): CallbackState {
     const moments = this.#moments.map((moment) => ({
       ...moment,
@@ -257,7 +257,7 @@ export class StatisticsTracker implements Callback {
     return { data: { layers: this.#layers, samples: this.#samples, moments } satisfies Saved }
   }
 
-  /** From a checkpoint. */
+  /** Restores the state from a checkpoint. */
   load(state: CallbackState): void {
     const { layers, samples, moments } = remembered<Saved>('StatisticsTracker', state)
     if (!Array.isArray(layers) || !Array.isArray(moments) || typeof samples !== 'number') {

@@ -104,7 +104,7 @@ function plainOf(who: string, value: unknown, option = ''): Plain | undefined {
   // The file holds the weights, so the initializer is not needed.
   if (typeof value === 'function' && /initializer$/i.test(option)) return undefined
   throw new ArgumentError(
-    `${who}: ${option === '' ? 'an argument' : `'${option}'`} is ${describe(value)}, which cannot be written to a file; give a name that the library knows, or make a class of your own that computes it`,
+    `${who}: ${option === '' ? 'an argument' : `'${option}'`} is ${describe(value)}, which cannot be written to a file; give a name that the library knows, or write a class that computes it`,
   )
 }
 

@@ -13,7 +13,7 @@ export interface Context {
   readonly state: Record<string, Tensor>
   /** Returns the new value of a state entry to the caller, which stores it. */
   update(path: string, value: Tensor): void
-  /** Is shown what children give, by their paths within this module; left out where nobody looks. */
+  /** Called with the path of each child within this module and its output; undefined if outputs are not observed. */
   readonly observe?: ((path: string, output: unknown) => void) | undefined
 }
 

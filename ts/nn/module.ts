@@ -180,7 +180,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     return this.#shapes('state')
   }
 
-  /** The parameters that `initialize` made, by path; empty for a module without weights of its own. */
+  /** The parameters that `initialize` made, by path; empty for a module without own weights. */
   get params(): ReadonlyMap<string, Variable> {
     return this.#owned('parameter')
   }
@@ -296,7 +296,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
    * The blueprint: the class and the arguments of the constructor, as plain data. Initializer functions are left out, since files hold the
    * weights.
    *
-   * @throws ArgumentError for an argument that is not plain data, such as an activation function of your own
+   * @throws ArgumentError for an argument that is not plain data, such as a custom activation function
    */
   toJSON(): Blueprint {
     return blueprintOf(this, this.settings())
@@ -355,7 +355,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     const name = inner.#parent === this ? inner.#place : undefined
     if (name === undefined) {
       throw new StateError(
-        `${this.name}: '${child.name}' is no child of it; call this.child(name, module) in the constructor`,
+        `${this.name}: '${child.name}' is not a child of it; call this.child(name, module) in the constructor`,
       )
     }
     checkCall(this.name, weights, ctx)

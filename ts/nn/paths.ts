@@ -55,7 +55,7 @@ function modulesOf(paths: readonly string[]): Set<string> {
 
 function matches(pattern: readonly string[], path: readonly string[]): boolean {
   const [first, ...rest] = pattern
-  // At the end of the pattern the path ends too, or goes on inside of the module.
+  // At the end of the pattern the path ends too, or continues inside the module.
   if (first === undefined) return true
   if (first === '**') {
     return path.some((_, at) => matches(rest, path.slice(at)))

@@ -81,7 +81,7 @@ function distinct(term: Term): Term {
   const [n, m] = [term.x.shape[first], term.x.shape[second]]
   if (n !== m) {
     throw new ShapeError(
-      `einsum: "${twice}" stands for extents ${n} and ${m} of one operand ${showShape(term.x.shape)}, expected equal ones`,
+      `einsum: "${twice}" has the extents ${n} and ${m} of one operand ${showShape(term.x.shape)}, expected equal ones`,
     )
   }
   const others = term.letters.map((_, i) => i).filter((i) => i !== first && i !== second)
@@ -120,7 +120,7 @@ function contract(a: Term, b: Term, needed: ReadonlySet<string>): Term {
     const [n, m] = [extent(a, letter), extent(b, letter)]
     if (n !== m && !(letter.startsWith('.') && (n === 1 || m === 1))) {
       throw new ShapeError(
-        `einsum: "${letter}" stands for extents ${n} and ${m} of ${showShape(a.x.shape)} and ${showShape(b.x.shape)}, expected equal ones`,
+        `einsum: "${letter}" has the extents ${n} and ${m} of ${showShape(a.x.shape)} and ${showShape(b.x.shape)}, expected equal ones`,
       )
     }
   }

@@ -34,7 +34,7 @@ const mostInside = 10
 const marginGap = 24
 
 /** A name with its position. */
-interface Name {
+interface LabelName {
   readonly text: string
   readonly anchor: Point
   readonly layers: readonly Drawn[]
@@ -51,8 +51,8 @@ export function labelPlane(plane: Plane, limits: Limits): PlaneNames {
   }))
   const radius = Math.sqrt(markerArea(trajectories, size) / Math.PI)
   const stacks = stacksOf(drawn, radius)
-  const names = stacks.map((stack): Name => nameOf(stack))
-  const isInside = (name: Name) =>
+  const names = stacks.map((stack): LabelName => nameOf(stack))
+  const isInside = (name: LabelName) =>
     name.anchor.x >= 0 && name.anchor.x <= size.width && name.anchor.y >= 0 && name.anchor.y <= size.height
   const obstacles = [
     ...drawn.map(({ path }) => path.filter((point) => point !== undefined)),
@@ -125,13 +125,13 @@ function linesOf({ x, y, size }: Plane, limits: Limits): Point[][] {
   ]
 }
 
-function nameOf(stack: Stack): Name {
+function nameOf(stack: Stack): LabelName {
   const ends = stack.layers.map((layer) => endOf(layer) as Point)
   const mean = (side: 'x' | 'y') => ends.reduce((sum, end) => sum + end[side], 0) / ends.length
   return { text: layersText(stack.layers), anchor: { x: mean('x'), y: mean('y') }, layers: stack.layers }
 }
 
-interface Inside extends Name {
+interface Inside extends LabelName {
   readonly x: number
   readonly y: number
   readonly leader?: Point
@@ -139,19 +139,19 @@ interface Inside extends Name {
 
 /** Splits the names into those that fit beside their points, and the others. */
 function divide(
-  names: readonly Name[],
+  names: readonly LabelName[],
   { size }: Plane,
   paths: readonly (readonly Point[])[],
   radius: number,
-): { inside: Inside[]; outside: Name[] } {
+): { inside: Inside[]; outside: LabelName[] } {
   if (names.length > mostInside) return { inside: [], outside: [...names] }
-  const place = (some: readonly Name[]) =>
+  const place = (some: readonly LabelName[]) =>
     placeLabels(
       some.map(({ text, anchor }) => ({ anchor, width: textWidth(text, labelSize, 600), height: labelSize })),
       { ...size, paths, radius },
     )
   const good = [...names]
-  const outside: Name[] = []
+  const outside: LabelName[] = []
   // Each name that moves to the margin makes room for others.
   for (;;) {
     const places = place(good)
@@ -171,10 +171,10 @@ function divide(
 interface InMargin {
   readonly text: string
   readonly y: number
-  readonly requests: readonly Name[]
+  readonly requests: readonly LabelName[]
 }
 
-function marginOf(names: readonly Name[], height: number, taken: number | undefined): InMargin[] {
+function marginOf(names: readonly LabelName[], height: number, taken: number | undefined): InMargin[] {
   if (names.length === 0) return []
   const fitting = height / Math.max(1, names.length)
   return placeInMargin(names, height, Math.min(15, Math.max(12.5, fitting)), taken)

@@ -3,10 +3,10 @@ import { ArgumentError } from '../core/errors.js'
 import { HelperThread } from '../core/helper-thread.js'
 import { nextTurn } from '../core/turns.js'
 import type { Form } from './draw.js'
-import type { Order } from './draw-thread.js'
+import type { DrawingTask } from './draw-thread.js'
 import type { VegaLiteSpec } from './spec.js'
 
-const studio = new HelperThread<Order, string | Uint8Array>(
+const drawingThread = new HelperThread<DrawingTask, string | Uint8Array>(
   new URL('./draw-thread.js', import.meta.url),
   'drawing a chart',
 )
@@ -18,14 +18,14 @@ const studio = new HelperThread<Order, string | Uint8Array>(
  * @throws ArgumentError if Vega refuses the specification; the cause is its error
  */
 export async function render(spec: VegaLiteSpec, form: Form): Promise<string | Uint8Array> {
-  // Copying for the thread takes a while, and so did making the specification.
+  // Building the specification took a while, and so does copying it to the thread.
   await nextTurn()
-  let answer: Promise<string | Uint8Array>
+  let result: Promise<string | Uint8Array>
   try {
-    answer = studio.ask({ spec, form })
+    result = drawingThread.run({ spec, form })
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new ArgumentError(`chart: the specification cannot be drawn: ${why}`, { cause })
   }
-  return answer
+  return result
 }

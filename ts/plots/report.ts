@@ -153,7 +153,7 @@ function overviewOf(set: RunSet): PagePart {
   )
 }
 
-/** Whether there is a curve: a task without a loss of its own has an empty one. */
+/** Whether there is a curve: a task without a loss has an empty one. */
 function hasCurve(values: readonly number[] | undefined): values is readonly number[] {
   return values !== undefined && values.length > 0
 }

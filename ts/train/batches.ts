@@ -29,7 +29,7 @@ export async function* batchesOf<B>(
   }
   if (inUse.has(iterator)) {
     throw new StateError(
-      'the data are a generator that is being gone through already, and each batch is given once; give an object whose [Symbol.asyncIterator] starts anew',
+      'the data are a generator that is already being read, and it yields each batch once; give an object whose [Symbol.asyncIterator] starts from the beginning',
     )
   }
   inUse.add(iterator)

@@ -17,7 +17,7 @@ export function checkTask(who: string, task: unknown): void {
   const { parameters, step, evaluate, optimizers } = (task ?? {}) as Partial<Task<never>>
   if (typeof step !== 'function' || typeof parameters !== 'object' || parameters === null) {
     throw new ArgumentError(
-      `${who}: given ${describe(task)} as task, expected an object with parameters and step(batch, ctx); a model has fit of its own: model.fit(x, y)`,
+      `${who}: given ${describe(task)} as task, expected an object with parameters and step(batch, ctx); for a model call model.fit(x, y)`,
     )
   }
   if (evaluate !== undefined && typeof evaluate !== 'function') {
@@ -48,7 +48,7 @@ export function checkTask(who: string, task: unknown): void {
   )
   if (twice !== undefined) {
     throw new ArgumentError(
-      `${who}: the Variable "${twice.name}" stands twice in parameters and state of the task; name it once`,
+      `${who}: the Variable "${twice.name}" occurs twice in parameters and state of the task; list it once`,
     )
   }
 }

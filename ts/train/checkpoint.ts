@@ -207,7 +207,7 @@ export class SavedRun {
     const text = metadata[descriptionKey]
     if (metadata.format !== formatName || text === undefined) {
       throw new DataError(
-        `${file} is no checkpoint of a run; give what context.checkpoint wrote, and read models with load`,
+        `${file} is not a checkpoint of a run; give a file of context.checkpoint, and read models with load`,
       )
     }
     const description = decode(text) as Description

@@ -32,7 +32,7 @@ export interface CompileOptions {
   loss?: LossName | (string & {}) | Loss
   /**
    * Names, metrics such as `fBeta.streaming({ beta: 2 })`, or functions of prediction and target. The value of an epoch is the metric of all its
-   * samples, whatever the size of batches; for a function of your own, which returns the mean over a batch, it is the mean over the samples.
+   * samples, for any batch size; for a custom function, which returns the mean over a batch, it is the mean over the samples.
    * Default none.
    */
   metrics?: readonly (MetricName | (string & {}) | MetricFunction | Metric)[]

@@ -141,7 +141,7 @@ const toldOfNaN = new WeakSet<object>()
 async function explainNaN(model: Trainable, compiled: object, isTold: boolean): Promise<void> {
   const bad = await firstUnsound({ ...model.weights, ...model.stateVariables })
   if (bad !== undefined)
-    throw bad('evaluate', ', so no loss can be told; load sound weights, or train the model anew')
+    throw bad('evaluate', ', so there is no loss; load valid weights, or train the model again')
   if (isTold || toldOfNaN.has(compiled)) return
   toldOfNaN.add(compiled)
   process.emitWarning(

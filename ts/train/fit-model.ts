@@ -38,8 +38,9 @@ export interface ModelTrainOptions extends TrainOptions {
   /** Classes of the task: the width of one-hot rows in the dynamics. Default: the data's number of classes, else the width of the output. */
   numClasses?: number
   /**
-   * What each class counts in training, a number for each class or numbers by class, those left out 1: the mean of a batch is weighted, as with `weight` of
-   * `lossOptions`, in place of which it stands. For 'crossEntropy' and 'nll'. Validation and `evaluate` do without it. Default: the weights of the loss.
+   * Weight of each class in training: one number per class, or numbers by class (omitted classes have weight 1). The mean of a batch is
+   * weighted, as with `weight` of `lossOptions`, which it replaces. For 'crossEntropy' and 'nll'. Not used in validation and `evaluate`.
+   * Default: the weights of the loss.
    */
   classWeight?: readonly number[] | Readonly<Record<number, number>>
 }
@@ -136,7 +137,7 @@ export async function fitArrays(
 function withoutSplit({ validationSplit, ...options }: FitOptions): FitOptions {
   if (validationSplit === undefined || validationSplit === 0) return { ...options, validationSplit: 0 }
   throw new ArgumentError(
-    `fit: validation was given beside validationSplit ${validationSplit}; leave one of them out`,
+    `fit: validation and validationSplit ${validationSplit} were both given; leave one of them out`,
   )
 }
 
@@ -294,7 +295,7 @@ function nothingToTrain({ noWeights, weights }: Trainable): StateError {
   const said = 'fit: there is nothing to train: '
   if (noWeights) {
     return new StateError(
-      `${said}a network with noWeights has none of its own; train what makes its weights, as a task with apply(weights, x), or leave noWeights out`,
+      `${said}a network with noWeights has no weights; train the network that computes them, as a task with apply(weights, x), or leave noWeights out`,
     )
   }
   if (Object.keys(weights).length > 0) {
@@ -392,9 +393,9 @@ function saveOf(
 }
 
 /**
- * What each class counts, as a tensor.
+ * The weights of classes as a tensor.
  *
- * @throws ArgumentError where the loss has no weights of classes or has some already, and for a class that there is not
+ * @throws ArgumentError if the loss has no class weights or already has some, or for an unknown class
  */
 function classWeightsOf(
   model: Trainable,
@@ -405,7 +406,7 @@ function classWeightsOf(
   const { lossName, ignoreIndex } = compiledOf(model, 'fit')
   if (!isWeighable || (lossName !== 'crossEntropy' && lossName !== 'nll') || classes === undefined) {
     throw new ArgumentError(
-      `fit: classWeight is for the losses 'crossEntropy' and 'nll', and this training has ${isWeighable && lossName !== undefined ? `'${lossName}'` : 'no such loss'}; give each sample a weight of its own by sampleWeight`,
+      `fit: classWeight is for the losses 'crossEntropy' and 'nll', and this training has ${isWeighable && lossName !== undefined ? `'${lossName}'` : 'no such loss'}; give a weight for each sample with sampleWeight`,
     )
   }
   const beyond = Object.keys(given).find((key) => Number(key) >= classes && Number(key) !== ignoreIndex)
@@ -445,7 +446,7 @@ function adviseOnIgnored({ attachments, segment }: Trainable, { ignoreIndex }: C
   const isSeen = segment === 'label' && attachments.some(({ on }) => on === 'batch')
   if (ignoreIndex === undefined || !isSeen) return
   process.emitWarning(
-    `evaluators on batches see all samples: those with the label to ignore, ${ignoreIndex}, are a class of their own to them; attach them with { evaluateOn: 'epoch' } to leave these out`,
+    `evaluators on batches see all samples: those with the label to ignore, ${ignoreIndex}, are one more class for them; attach them with { evaluateOn: 'epoch' } to leave these out`,
     { type: 'HyperglowWarning', code: 'HYPERGLOW_IGNORED_LABELS' },
   )
 }
@@ -454,8 +455,8 @@ function adviseOnIgnored({ attachments, segment }: Trainable, { ignoreIndex }: C
 const outputLimits: Readonly<Record<string, string>> = {
   bce: "'bce' is NaN for outputs outside of [0, 1]: end the network with a sigmoid, or use 'bceWithLogits'; else ",
   klDiv:
-    "'klDiv' is NaN for outputs above 0, which are no log-probabilities: end the network with logSoftmax; else ",
-  nll: "'nll' is NaN for outputs above 0, which are no log-probabilities: end the network with logSoftmax, or use 'crossEntropy'; else ",
+    "'klDiv' is NaN for outputs above 0, which are not log-probabilities: end the network with logSoftmax; else ",
+  nll: "'nll' is NaN for outputs above 0, which are not log-probabilities: end the network with logSoftmax, or use 'crossEntropy'; else ",
 }
 
 /** Advice for a NaN loss that the outputs may cause. */

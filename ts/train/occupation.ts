@@ -33,7 +33,7 @@ export class Occupation {
     }
     if (!this.#isOpen || !guests.includes(doing)) throw this.#refusal(doing)
     if (this.#visit !== undefined) {
-      throw new StateError(`${doing}: another call of a callback is under way; wait for its promise first`)
+      throw new StateError(`${doing}: another call of a callback is running; wait for its promise first`)
     }
     const visit = work()
     this.#visit = visit

@@ -1,7 +1,7 @@
 /** The steps of a task as compiled functions: the whole step of one batch as one program. */
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { type Compiled, jit } from '../core/jit.js'
-import { type Deeds, observed } from '../core/observer.js'
+import { type Effects, observed } from '../core/observer.js'
 import { isPlainObject } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
 import {
@@ -68,16 +68,16 @@ export interface StepSetup<B> {
 export function trainingStep<B>(setup: StepSetup<B>, options: StepOptions): CompiledStep {
   const { task, feed, meter } = setup
   return jit((input: object, ...[clock]: Tensor[]) => {
-    const { result: outcome, deeds } = observed(() =>
+    const { result: outcome, effects } = observed(() =>
       checkOutcome(task.step(feed.decode(input), trainingContext(setup, clock, options.dynamics))),
     )
     if (setup.needsLoss && outcome.loss === undefined) {
       throw new StateError(
-        'fit: showPlot draws losses, and the steps of this task give none; return { loss } from step, or leave showPlot out',
+        'fit: showPlot draws losses, and the steps of this task return none; return { loss } from step, or leave showPlot out',
       )
     }
-    checkReached(task, deeds, setup.allowUnused)
-    setup.onAssigned?.(deeds.assigned)
+    checkReached(task, effects, setup.allowUnused)
+    setup.onAssigned?.(effects.assigned)
     const values = meter.add(outcome, feed.sizeOf(input), options.logs)
     const result: StepResult = values.length > 0 ? { logs: logsOf(values) } : {}
     if (!options.dynamics) return result
@@ -133,7 +133,7 @@ export function segmentOptions({ kind }: TaskSegment): SegmentOptions {
 export function segmentOf({ segment }: Outcome, who: string): TaskSegment {
   if (segment === undefined) {
     throw new StateError(
-      `fit: ${who} gave no segment for the evaluators to look at; return { segment: { input, layers: [['name', output]], target } } where ctx.tracking is true`,
+      `fit: ${who} returned no segment for the evaluators; return { segment: { input, layers: [['name', output]], target } } if ctx.tracking is true`,
     )
   }
   const { input, layers, target } = segment
@@ -189,9 +189,9 @@ export function nameOf(task: object): string {
  *
  * @throws StateError naming them
  */
-function checkReached(task: Task<never>, deeds: Deeds, allowed: boolean | readonly string[]): void {
+function checkReached(task: Task<never>, effects: Effects, allowed: boolean | readonly string[]): void {
   if (allowed === true) return
-  const { assigned, reached, unreached } = deeds
+  const { assigned, reached, unreached } = effects
   const isAllowed = (path: string) =>
     allowed !== false && allowed.some((start) => path === start || path.startsWith(`${start}.`))
   const trained = leavesOf<Variable>(task.parameters).filter(
@@ -224,7 +224,7 @@ function trainingContext<B>(
   const entry = (index: number) => {
     if (clock !== undefined) return clock.slice([index], [index + 1]).reshape([])
     throw new StateError(
-      `fit: the task ${nameOf(task)} says usesClock: false, and its step reads step, epoch or scalars; leave usesClock out`,
+      `fit: the task ${nameOf(task)} has usesClock: false, but its step reads step, epoch or scalars; leave usesClock out`,
     )
   }
   return {

@@ -117,7 +117,7 @@ export class SupervisedTask implements Task<Batch> {
     return this.#outcome(model.lossOf(pass, output, target), outputs, target, counts)
   }
 
-  /** Loss and metrics of a batch. @param counts what the mean is over */
+  /** Loss and metrics of a batch. @param counts weight of each sample in the means */
   #outcome(
     value: Tensor,
     { output, logits }: { output: Tensor; logits: Tensor },
@@ -178,7 +178,7 @@ function weightedOf(
   if (weight === undefined) return undefined
   if (weighted === undefined) {
     throw new ArgumentError(
-      'fit: samples were given weights, and the loss is a function, of which only the mean is known; use a named loss, or weigh the samples in a task of your own',
+      'fit: samples were given weights, and the loss is a function, of which only the mean is known; use a named loss, or weight the samples in a custom task',
     )
   }
   let counts: Tensor | undefined

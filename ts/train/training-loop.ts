@@ -43,7 +43,7 @@ export interface RunSetup<B> {
   readonly record: TrainingRecord
   readonly options: TrainOptions
   readonly scalars: Readonly<Record<string, ScalarSource>>
-  /** Whether dynamics are recorded, of which evaluators, and where they are written. */
+  /** Whether dynamics are recorded, and the evaluators and the folder for them. */
   readonly tracks: boolean
   readonly attachments: readonly Attachment[]
   readonly save: Readonly<Required<SaveDynamics>> | undefined
@@ -131,7 +131,7 @@ export class Run<B> {
     if (bad !== undefined) {
       throw bad(
         'fit',
-        ' before the first step, so no data can train it; load sound weights, or make the model anew',
+        ' before the first step, so no data can train it; load valid weights, or build a new model',
       )
     }
     return run

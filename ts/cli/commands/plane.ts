@@ -7,10 +7,10 @@ import type { Measurement } from '../../dynamics/measured-run.js'
 import type { RunSet } from '../../dynamics/run-set.js'
 import { writeAtomic } from '../../io/atomic.js'
 import type { Band } from '../../plots/plane-scales.js'
+import { measureInChunks, removeChunks } from '../chunks.js'
 import { type EndOptions, readDumps } from '../dump.js'
 import { epochsOf } from '../epochs-text.js'
 import { checkedUnits, estimatorOf } from '../estimator-text.js'
-import { measureInParts, removeParts } from '../parts.js'
 import { checkFormats, drawPictures } from '../pictures.js'
 import { shownNumber, type Terminal } from '../terminal.js'
 
@@ -56,7 +56,7 @@ export async function planeCommand(
   const meter = terminal.meter()
   let measured: Measured
   try {
-    measured = await measureInParts(
+    measured = await measureInChunks(
       activations,
       estimators,
       {
@@ -83,7 +83,7 @@ export async function planeCommand(
     ...(measurements.length > 0 ? { measurements } : {}),
   }
   const files = out === undefined ? [] : await writeFiles(resolve(out), runs, measurements, result, options)
-  if (folder !== undefined) await removeParts(folder)
+  if (folder !== undefined) await removeChunks(folder)
   terminal.json({ ...result, files })
   printTables(runs, out !== undefined, terminal)
   if (measurements.length > 0) printMeasurements(measurements, terminal)

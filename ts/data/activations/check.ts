@@ -127,7 +127,7 @@ class CheckedArray implements LazyArray {
     const wanted = this.shape.length === 0 ? [] : [rows ?? data.shape[0], ...this.shape.slice(1)]
     if (String(data.shape) === String(wanted) && data.data.length === sizeOf(data.shape)) return
     throw new DataError(
-      `${this.what}: its read returned shape ${showShape(data.shape)}, expected ${showShape(wanted as number[])}; mend the read function`,
+      `${this.what}: its read returned shape ${showShape(data.shape)}, expected ${showShape(wanted as number[])}; correct the read function`,
     )
   }
 }

@@ -75,7 +75,7 @@ async function addFile(file: string, path: readonly string[], found: Found): Pro
   } catch (error) {
     if (!(error instanceof HyperglowError)) throw error
     // A dump without a damaged file would look complete.
-    throw new DataError(`${error.message}; mend the file, or move it out of the dump`, { cause: error })
+    throw new DataError(`${error.message}; correct the file, or move it out of the dump`, { cause: error })
   }
   const { arrays, refused } = opened
   for (const { name, reason } of refused) refuse(name, reason)

@@ -31,7 +31,7 @@ export const crossEntropyChecks: Checks<CrossEntropyOptions> = { ...nllChecks, l
  * Cross-entropy of class scores, `-log softmax(pred)[target]`, in nats.
  *
  * @param pred logits `[batch, classes, ...]`
- * @param target class indices `[batch, ...]`, or probabilities of the shape of `pred`; an index outside of the classes gives NaN
+ * @param target class indices `[batch, ...]`, or probabilities of the shape of `pred`; for an index outside the classes the result is NaN
  * @returns scalar; with reduction 'none', `[batch, ...]`
  *
  * With label smoothing s the target of K classes is `(1 - s) target + s / K`.
@@ -61,7 +61,7 @@ export function crossEntropy(pred: Tensor, target: Tensor, options: CrossEntropy
  * cross-entropy. The function does not check that the numbers are log-probabilities; training refuses other numbers.
  *
  * @param pred log-probabilities `[batch, classes, ...]`
- * @param target class indices `[batch, ...]`; an index outside of the classes gives NaN
+ * @param target class indices `[batch, ...]`; for an index outside the classes the result is NaN
  * @returns scalar; with reduction 'none', `[batch, ...]`
  */
 export function nll(pred: Tensor, target: Tensor, options: NllOptions = {}): Tensor {

@@ -108,7 +108,7 @@ function checkSequences(logits: Tensor, others: Readonly<Record<string, Tensor>>
     throw new ShapeError(`ctc: expected logits [time, batch, classes], received [${logits.shape}]`)
   }
   if (blank >= (classes as number)) {
-    throw new ShapeError(`ctc: blank ${blank} is no class, expected one below ${classes}`)
+    throw new ShapeError(`ctc: blank ${blank} is not a class, expected one below ${classes}`)
   }
   const { target, inputLengths, targetLengths } = others as Record<string, Tensor>
   if (target?.rank !== 2 || target.shape[0] !== batch) {

@@ -11,7 +11,7 @@ import { checkSameShape, type LossOptions, lossChecks, reduce } from './reductio
 export interface SigmoidFocalOptions extends LossOptions {
   /** Weight of the targets 1, in [0, 1]; the targets 0 have the weight 1 - alpha. Default: both have weight 1. */
   alpha?: number
-  /** How much less what is right already counts; 0 gives cross-entropy. Default 2. */
+  /** Focusing parameter: a larger value reduces the loss of well classified samples more; 0 is cross-entropy. Default 2. */
   gamma?: number
 }
 
@@ -44,7 +44,7 @@ export function sigmoidFocal(pred: Tensor, target: Tensor, options: SigmoidFocal
 export interface SoftmaxFocalOptions extends LossOptions {
   /** Weight of each class, shape (classes). Default: weights of 1. */
   alpha?: Tensor
-  /** How much less what is right already counts; 0 gives cross-entropy. Default 2. */
+  /** Focusing parameter: a larger value reduces the loss of well classified samples more; 0 is cross-entropy. Default 2. */
   gamma?: number
 }
 
@@ -60,7 +60,7 @@ export const softmaxFocalChecks: Checks<SoftmaxFocalOptions> = {
  * of samples, not by the sum of their weights.
  *
  * @param pred logits `[batch, classes, ...]`, of at least two classes
- * @param target class indices `[batch, ...]`; an index outside of the classes gives NaN
+ * @param target class indices `[batch, ...]`; for an index outside the classes the result is NaN
  * @returns scalar; with reduction 'none', `[batch, ...]`
  */
 export function softmaxFocal(pred: Tensor, target: Tensor, options: SoftmaxFocalOptions = {}): Tensor {
@@ -74,7 +74,7 @@ export function softmaxFocal(pred: Tensor, target: Tensor, options: SoftmaxFocal
   const isClass = isClassOf(labels, pred)
   const logProbs = logSoftmax(pred, 1)
   const right = where(isClass, logProbs, 0).sum(1)
-  // The logarithm of the other classes' total probability, which keeps its digits where p is nearly 1.
+  // The logarithm of the total probability of the other classes, which stays accurate when p is close to 1.
   const wrong = logSumExp(where(isClass, Number.NEGATIVE_INFINITY, logProbs), 1)
   const focal = gamma === 0 ? right.neg() : right.neg().mul(wrong.mul(gamma).exp())
   const loss = alpha === undefined ? focal : focal.mul(weightOf(alpha, isClass, pred))

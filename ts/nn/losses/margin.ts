@@ -59,7 +59,7 @@ export const multiMarginChecks: Checks<MultiMarginOptions> = {
  * Hinge loss of many classes (Crammer and Singer 2001, summed over the classes): `sum max(0, margin - pred[label] + pred[c])^p / classes`, over
  * the classes c other than the label.
  *
- * @param pred scores `[batch, classes, ...]`; @param target class indices `[batch, ...]`; an index outside of the classes gives NaN
+ * @param pred scores `[batch, classes, ...]`; @param target class indices `[batch, ...]`; for an index outside the classes the result is NaN
  * @returns scalar; with reduction 'none', `[batch, ...]`
  */
 export function multiMargin(pred: Tensor, target: Tensor, options: MultiMarginOptions = {}): Tensor {

@@ -55,7 +55,7 @@ const topKChecks: Checks<TopKAccuracyOptions> = { k: whole(1) }
  * @param prediction scores, probabilities or logits `[batch, classes, ...]`, of at least two classes, or integers: the classes themselves
  * @param target class indices `[batch, ...]`, or one-hot rows or probabilities of the shape of the scores, of which each largest
  *   entry is a right class
- * @returns scalar, float32 for a float32 prediction, else float64
+ * @returns scalar, float32 for a float32 prediction, otherwise float64
  * @throws ShapeError for shapes that do not agree, and for a single column, in which every score is the largest
  */
 export const accuracy: MetricOf<AccuracyOptions> = metricFunction(
@@ -86,7 +86,7 @@ function judge(prediction: Tensor, target: Tensor, ignoreIndex: number | undefin
   }
   if (prediction.shape[1] === 1) {
     throw new ShapeError(
-      `accuracy: the prediction [${prediction.shape}] has one column, which is the largest whatever it says; use binaryAccuracy, ` +
+      `accuracy: the prediction [${prediction.shape}] has one column, which is always the largest; use binaryAccuracy, ` +
         "or train with the loss 'bce' (probabilities) or 'bceWithLogits' (logits), whose accuracy has a threshold",
     )
   }
@@ -117,8 +117,8 @@ function countedLabels(labels: Tensor, isIndices: boolean, ignoreIndex: number):
  * independent binary outputs (multi-label), entry by entry. A NaN is wrong, and a prediction at the threshold is class 0.
  *
  * @param prediction probabilities or logits `[batch, ...]`
- * @param target of the same shape, or without an axis of extent 1: 0 and 1, or booleans; a probability stands for the likelier class
- * @returns scalar, or one number for each entry of a sample; float32 where the prediction is, else float64
+ * @param target of the same shape, or without an axis of extent 1: 0 and 1, or booleans; a probability is rounded to the more likely class
+ * @returns scalar, or one number for each entry of a sample; float32 for a float32 prediction, otherwise float64
  * @throws ShapeError for shapes that do not fit; ArgumentError for a threshold that is not finite
  */
 export const binaryAccuracy: MetricOf<BinaryAccuracyOptions> = metricFunction(
@@ -153,7 +153,7 @@ function isRight(name: string, prediction: Tensor, target: Tensor, threshold: nu
  * Share of samples all of whose labels are on the right side of the threshold, in [0, 1] (subset accuracy of multi-label predictions).
  *
  * @param prediction probabilities or logits `[batch, labels, ...]`; @param target of the same shape, 0 and 1
- * @returns scalar, float32 where the prediction is, else float64
+ * @returns scalar, float32 for a float32 prediction, otherwise float64
  * @throws ShapeError for shapes that do not fit
  */
 export const exactMatch: MetricOf<ExactMatchOptions> = metricFunction(
@@ -173,7 +173,7 @@ export const exactMatch: MetricOf<ExactMatchOptions> = metricFunction(
  * among its scores is wrong.
  *
  * @param prediction scores `[batch, classes, ...]`, of at least k classes; @param target class indices `[batch, ...]`
- * @returns scalar, float32 where the prediction is, else float64
+ * @returns scalar, float32 for a float32 prediction, otherwise float64
  * @throws ShapeError for shapes that do not fit; ArgumentError for k above the number of classes
  */
 export const topKAccuracy: MetricOf<TopKAccuracyOptions> = metricFunction(

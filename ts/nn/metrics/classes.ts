@@ -29,7 +29,7 @@ export interface Told {
   readonly predicted: Tensor
   /** int32 `[n]`. */
   readonly actual: Tensor
-  /** float64 `[n]`: 0 where the label is ignored, NaN for a NaN score and for a label outside of the classes. */
+  /** float64 `[n]`: 0 for an ignored label, NaN for a NaN score and for a label outside of the classes. */
   readonly weight: Tensor
 }
 

@@ -48,7 +48,7 @@ function matrixRule(name: string, options: ClassOptions, compute: (counts: Tenso
  *
  * @param prediction probabilities of class 1 `[batch]`, scores `[batch, classes, ...]`, or integers, the classes themselves
  * @param target class indices, or one-hot rows
- * @returns `[classes, classes]`, float32 where the prediction is, else float64
+ * @returns `[classes, classes]`, float32 for a float32 prediction, otherwise float64
  * @throws ShapeError for shapes that do not fit; ArgumentError for options that do not
  */
 export const confusionMatrix: MetricOf<ConfusionOptions> = metricFunction(
@@ -64,7 +64,7 @@ export const confusionMatrix: MetricOf<ConfusionOptions> = metricFunction(
 )
 
 /**
- * Cohen's kappa (Cohen 1960; weighted: Cohen 1968): agreement beyond what chance gives, 1 - sum(w O) / sum(w E) with O the counts, E those
+ * Cohen's kappa (Cohen 1960; weighted: Cohen 1968): agreement beyond chance, 1 - sum(w O) / sum(w E) with O the counts, E those
  * of independent sides, and w the weight of a mistake. 1 for full agreement, 0 for chance, negative below chance; NaN if both sides have only one,
  * common class. Arguments and errors as for {@link confusionMatrix}.
  */

@@ -15,7 +15,7 @@ export type MetricFunction = (pred: Tensor, target: Tensor) => Tensor
 
 /** The properties of a model's loss on which metrics depend. */
 export interface MetricTask {
-  /** Undefined for a function of your own. */
+  /** Undefined for a custom function. */
   readonly lossName?: LossName | undefined
   /** Label of samples that are left out. */
   readonly ignoreIndex?: number | undefined

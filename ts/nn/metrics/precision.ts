@@ -57,7 +57,7 @@ function countingRule(name: string, options: PrecisionOptions, score: (counts: C
       const wanted = usual(isSingle(output) ? 1 : classes)
       checkBinary(name, wanted, classes)
       const column = () => nothing(classes)
-      // The default average depends on the output; a state of the counts of class 1 alone stands for 'binary'.
+      // The default average depends on the output; a state with the counts of class 1 only means 'binary'.
       const isBinary = wanted === 'binary'
       return isBinary
         ? { right: nothing(1), predicted: nothing(1), actual: nothing(1) }
@@ -148,7 +148,7 @@ function fScore(beta: number): (counts: Counts) => Tensor {
  *
  * @param prediction probabilities of class 1 `[batch]`, scores `[batch, classes, ...]`, or integers, the classes themselves
  * @param target class indices, or one-hot rows
- * @returns scalar, or one number for each class (`average: 'none'`); float32 for a float32 prediction, else float64
+ * @returns scalar, or one number for each class (`average: 'none'`); float32 for a float32 prediction, otherwise float64
  * @throws ShapeError for shapes that do not fit; ArgumentError for options that do not
  */
 export const precision: MetricOf<PrecisionOptions> = metricFunction('precision', checks, (options) =>

@@ -87,7 +87,7 @@ const least = 2 ** -52
  *
  * @param prediction probabilities of class 1 `[batch]`, or `[batch, classes]`; logits with the option
  * @param target class indices `[batch]`, or one-hot rows
- * @returns scalar, float32 where the prediction is, else float64
+ * @returns scalar, float32 for a float32 prediction, otherwise float64
  * @throws ShapeError for shapes that do not fit
  */
 export const logLoss: MetricOf<ProbabilityOptions> = metricFunction(
@@ -160,7 +160,7 @@ export const calibrationError: MetricOf<CalibrationOptions> = metricFunction(
  * certain and right predictions, the number of tokens for uniform predictions.
  *
  * @param prediction logits `[batch, ..., tokens]`, **the tokens last**; @param target token indices `[batch, ...]`
- * @returns scalar, float32 where the prediction is, else float64
+ * @returns scalar, float32 for a float32 prediction, otherwise float64
  * @throws ShapeError for shapes that do not fit
  */
 export const perplexity: MetricOf<PerplexityOptions> = metricFunction(

@@ -113,7 +113,7 @@ function averaged(
   return quotient(values.mul(shares).sum(), shares.sum())
 }
 
-/** Scores `[n, width]` and 1 where the sample is of the column's class, both float64. */
+/** Scores `[n, width]`, and indicators `[n, width]` that are 1 if the sample has the column's class; both float64. */
 function readColumns(
   name: string,
   prediction: Tensor,
@@ -155,7 +155,7 @@ function grouped(scores: Tensor, hits: Tensor, weight: Tensor): Ranked {
  *
  * @param prediction scores of class 1 `[batch]`, or `[batch, classes]`: each class against the rest, or independent labels
  * @param target class indices `[batch]`, or 0 and 1 in the shape of the scores
- * @returns scalar, or one number for each column (`average: 'none'`); float32 where the prediction is, else float64
+ * @returns scalar, or one number for each column (`average: 'none'`); float32 for a float32 prediction, otherwise float64
  * @throws ShapeError for shapes that do not fit
  */
 export const rocAUC: MetricOf<RankingOptions> = metricFunction('rocAUC', checks, (options) =>

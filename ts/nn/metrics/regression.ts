@@ -42,7 +42,7 @@ export function differenceRule(
  * Root mean squared error: the root of the mean over **all** entries of (prediction - target)^2, in the unit of the target.
  *
  * @param prediction `[batch, ...]`; @param target of the same shape
- * @returns scalar, float32 where the prediction is, else float64
+ * @returns scalar, float32 for a float32 prediction, otherwise float64
  * @throws ShapeError for shapes that do not fit
  */
 export const rootMeanSquaredError: MetricOf<Record<never, never>> = metricFunction(
@@ -135,7 +135,7 @@ function sharesRule(
  * target, negative for larger errors. For a constant target 1 for an exact prediction, else 0.
  *
  * @param prediction `[batch, ...]`; @param target of the same shape
- * @returns scalar, or one number for each output (`average: 'none'`); float32 where the prediction is, else float64
+ * @returns scalar, or one number for each output (`average: 'none'`); float32 for a float32 prediction, otherwise float64
  * @throws ShapeError for shapes that do not fit
  */
 export const r2: MetricOf<OutputsOptions> = metricFunction('r2', checks, ({ average = 'mean' }) =>

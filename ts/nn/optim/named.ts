@@ -51,7 +51,7 @@ export function createOptimizer(
   return new OPTIMIZERS[optimizerName(optimizer)](options)
 }
 
-/** The name of an optimizer of the library; undefined for one of a class of its own. @internal */
+/** The name of an optimizer of the library; undefined for a custom class. @internal */
 export function nameOfOptimizer(optimizer: Optimizer): OptimizerName | undefined {
   return (Object.keys(OPTIMIZERS) as OptimizerName[]).find(
     (name) => OPTIMIZERS[name] === optimizer.constructor,

@@ -12,20 +12,20 @@ import type { Estimator } from '../estimators/estimator.js'
 import { writeAtomic } from '../io/atomic.js'
 
 /** Epochs of a chunk: enough to share work between epochs, few enough to lose little. */
-const partEpochs = 16
+const chunkEpochs = 16
 
 /** Epochs of a chunk with halves or shuffles, which share nothing and take long. */
-const slowPartEpochs = 1
+const slowChunkEpochs = 1
 
 /** A stored chunk: NaN is null. */
-interface Part {
+interface Chunk {
   readonly dynamics: DynamicsLike
   readonly measurements: readonly Measurement[]
   readonly notes: readonly string[]
 }
 
 /** Storage and progress of a measurement. */
-export interface PartsOptions {
+export interface ChunksOptions {
   /** Folder of the chunks; without it they are not stored. */
   readonly folder: string | undefined
   /** Whether existing chunks are reused. */
@@ -37,27 +37,27 @@ export interface PartsOptions {
 }
 
 /** Measures activations as `measure` does, run by run, 16 epochs at a time, or one epoch with intervals or p-values. */
-export async function measureInParts(
+export async function measureInChunks(
   activations: Activations,
   estimators: readonly Estimator[],
   options: MeasureOptions & { epochs: readonly number[] },
-  { folder, isResumed, dumps, onProgress }: PartsOptions,
+  { folder, isResumed, dumps, onProgress }: ChunksOptions,
 ): Promise<Measured> {
   const { signal, ...settings } = options
   const told = estimators.map(({ name, unit, settings }) => ({ name, unit, settings }))
   const files = folder === undefined ? [] : await fingerprint(dumps)
   const { bootstrap = 0, permutations = 0 } = settings
-  const length = bootstrap + permutations > 0 ? slowPartEpochs : partEpochs
+  const length = bootstrap + permutations > 0 ? slowChunkEpochs : chunkEpochs
   const parts = activations.runs.flatMap((run) => partsOf(run, options.epochs, length))
   const total = parts.reduce((sum, { epochs }) => sum + epochs.length, 0)
   let before = 0
-  const done: (Part & { readonly run: string })[] = []
+  const done: (Chunk & { readonly run: string })[] = []
   for (const { run, epochs } of parts) {
     const key = createHash('sha256')
       .update(JSON.stringify([version, told, settings, files, run.name, epochs]))
       .digest('hex')
     const path = folder === undefined ? undefined : join(folder, `${key.slice(0, 24)}.json`)
-    const known = isResumed && path !== undefined ? await readPart(path) : undefined
+    const known = isResumed && path !== undefined ? await readChunk(path) : undefined
     const part =
       known ??
       (await measurePart({ ...activations, runs: [run], notes: [] }, estimators, {
@@ -86,7 +86,7 @@ export async function measureInParts(
 }
 
 /** Removes the chunks of a complete measurement. */
-export async function removeParts(folder: string): Promise<void> {
+export async function removeChunks(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true })
 }
 
@@ -104,14 +104,14 @@ async function measurePart(
   activations: Activations,
   estimators: readonly Estimator[],
   options: MeasureOptions,
-): Promise<Part> {
+): Promise<Chunk> {
   const { runs, measurements, notes } = await measure(activations, estimators, options)
   return { dynamics: (runs.runs()[0] as { dynamics: DynamicsLike }).dynamics, measurements, notes }
 }
 
-async function readPart(path: string): Promise<Part | undefined> {
+async function readChunk(path: string): Promise<Chunk | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Part
+    return JSON.parse(await readFile(path, 'utf8')) as Chunk
   } catch {
     return undefined
   }

@@ -4,16 +4,16 @@ import type { Tensor } from '../ops/tensor.js'
 import { type Estimator, isUnanswered } from './estimator.js'
 
 /** An estimate in nats, and the name of the formula that gave it. */
-export interface Answer {
+export interface Estimate {
   readonly nats: number
   readonly method: string
 }
 
 /** Zero information. */
-export const nothing = (method: string): Answer => ({ nats: 0, method })
+export const zeroEstimate = (method: string): Estimate => ({ nats: 0, method })
 
 /** The larger of two estimates. */
-export function larger(a: Answer, b: Answer): Answer {
+export function larger(a: Estimate, b: Estimate): Estimate {
   return b.nats > a.nats ? b : a
 }
 
@@ -27,7 +27,7 @@ export async function natsOf(estimator: Estimator, x: Tensor, y: Tensor): Promis
 }
 
 /** The estimate of an estimator with the estimator's name. */
-export async function answerOf(estimator: Estimator, x: Tensor, y: Tensor): Promise<Answer> {
+export async function estimateOf(estimator: Estimator, x: Tensor, y: Tensor): Promise<Estimate> {
   return { nats: await natsOf(estimator, x, y), method: estimator.name }
 }
 
@@ -36,29 +36,29 @@ export async function answerOf(estimator: Estimator, x: Tensor, y: Tensor): Prom
  *
  * @throws DataError, with the reasons, if none has an answer
  */
-export async function largest(asked: readonly (() => Promise<Answer>)[]): Promise<Answer> {
-  const answers: Answer[] = []
+export async function largest(asked: readonly (() => Promise<Estimate>)[]): Promise<Estimate> {
+  const estimates: Estimate[] = []
   const reasons: string[] = []
   for (const ask of asked) {
     try {
-      answers.push(await ask())
+      estimates.push(await ask())
     } catch (error) {
       if (!isUnanswered(error)) throw error
       reasons.push(error.message)
     }
   }
-  if (answers.length > 0) return answers.reduce(larger)
+  if (estimates.length > 0) return estimates.reduce(larger)
   throw new DataError(
     `MutualInformation: no estimator has an answer for these samples. ${reasons.join('. ')}`,
   )
 }
 
 /** A term of a sum or of a comparison; zero if it has no answer. */
-export async function orNothing(ask: () => Promise<Answer>): Promise<Answer> {
+export async function orZero(ask: () => Promise<Estimate>): Promise<Estimate> {
   try {
     return await ask()
   } catch (error) {
-    if (isUnanswered(error)) return nothing('none')
+    if (isUnanswered(error)) return zeroEstimate('none')
     throw error
   }
 }
