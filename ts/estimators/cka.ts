@@ -1,7 +1,7 @@
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
 import { above, type Checks, checkOptions, flag, oneOf } from '../core/options.js'
-import { where } from '../ops/index.js'
+import { stack, where } from '../ops/index.js'
 import { full, type Tensor } from '../ops/tensor.js'
 import { centeredInner, type KernelSamples } from './centering.js'
 import { checkMeeting, device as deviceCheck } from './check.js'
@@ -98,11 +98,34 @@ export class CKA extends Estimator<CKAOptions> {
 
   /** @throws ArgumentError for a custom kernel that is a distance */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    const isPlain = this.#kernel === 'linear' && !this.#isUnbiased && !isLabels(x) && !isLabels(y)
+    if (isPlain) return this.#beside(x, y, findings)
     const value = await super.value(x, y, findings)
     if (value > 0 || this.#isUnbiased || typeof this.#kernel === 'string') return value
     using plain = tidy(() => ratio(this.#sumsOf([x, y], scalesOf([x, y]))(0, 1)))
     const names = [x, y].map((side) => this.#compared(side, side).kernel.name)
     checkAlignment(this.name, names, await plain.item())
+    return value
+  }
+
+  /** The biased linear form, with a warning if it is high for unrelated data. */
+  async #beside(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
+    this.checkCounts(x, y)
+    using both = tidy(() => {
+      const scales = scalesOf([x, y])
+      const sums = this.#sumsOf([x, y], scales)(0, 1)
+      const rows = [x, y].map((part, index) => this.#inUnits(part, scales[index] as Tensor))
+      const value = this.#ratio(sums).cast(resultType(x, y)).cast('float64')
+      return stack([value, chance(rows as [Tensor, Tensor], sums)], 0)
+    })
+    const [value, unrelated] = (await both.data()) as unknown as [number, number]
+    if (unrelated > highByChance) {
+      const shown = Number(unrelated.toPrecision(2))
+      findings.warn(
+        `biased: for unrelated data of this kind it is ${shown} on average; unbiased: true has 0`,
+        'HYPERGLOW_CKA_BIAS',
+      )
+    }
     return value
   }
 
@@ -230,6 +253,27 @@ function ratio([xy, xx, yy]: Sums): Tensor {
   const norm = xx.mul(yy)
   const isDefined = norm.greater(0)
   return where(isDefined, xy.div(where(isDefined, norm, 1).sqrt()), 0)
+}
+
+/** Value of unrelated data above which the biased form warns. */
+const highByChance = 0.1
+
+/**
+ * Mean of the biased linear CKA over all orders of the samples of y: tr K tr L / ((n - 1) |K| |L|) for centered kernel matrices, since the mean of
+ * tr(K P L P') over permutations P is tr K tr L / (n - 1).
+ *
+ * @param rows `[n, d]` each; @param sums |K|^2 and |L|^2 over (n - 1)^2 are its last two
+ */
+function chance(rows: readonly [Tensor, Tensor], [, xx, yy]: Sums): Tensor {
+  const n = rows[0].shape[0] as number
+  const [traceX, traceY] = rows.map((x) =>
+    x
+      .reshape([n, -1])
+      .sub(x.reshape([n, -1]).mean(0))
+      .square()
+      .sum(),
+  )
+  return ratio([(traceX as Tensor).mul(traceY as Tensor).div((n - 1) ** 3), xx, yy])
 }
 
 /** Inner products of linear kernel matrices without an `[n, n]` matrix: squared norms of products of centered features. */

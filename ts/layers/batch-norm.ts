@@ -38,6 +38,8 @@ export type BatchNormWeights = { gamma?: Tensor; beta?: Tensor }
  * The batch is normalized by its biased variance; the running variance averages the unbiased one. New running statistics are
  * passed to `ctx.update`, never written during the forward pass. They have a gradient like other results; models and `call` store them without
  * gradient.
+ *
+ * A frozen layer normalizes by its running statistics in training too, and does not change them, as in Keras; PyTorch changes them.
  */
 export abstract class BatchNorm extends Layer<BatchNormWeights> {
   /** Number of spatial axes. */
@@ -83,11 +85,12 @@ export abstract class BatchNorm extends Layer<BatchNormWeights> {
     const { runningMean, runningVariance } = ctx.state
     let mean: Tensor
     let variance: Tensor
-    if (ctx.training || runningMean === undefined || runningVariance === undefined) {
+    const learns = this.learns(ctx)
+    if (learns || runningMean === undefined || runningVariance === undefined) {
       const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1)
       mean = x.mean(axes)
       variance = x.sub(column(mean)).square().mean(axes)
-      if (ctx.training) this.#record(x.size / channels, mean, variance, ctx)
+      if (learns) this.#record(x.size / channels, mean, variance, ctx)
     } else {
       mean = runningMean
       variance = runningVariance

@@ -86,7 +86,8 @@ const direction: Initializer = (key, shape, _fanIn, _fanOut, dtype) =>
 
 /**
  * A layer whose kernel is divided by its largest singular value (Miyato et al. 2018), so that the layer's Lipschitz constant is
- * 1 up to the estimate's error. Every training batch improves the estimate by a step of power iteration; its vectors are the state. The weights are `layer.*`.
+ * 1 up to the estimate's error. Every training batch improves the estimate by a step of power iteration; its vectors are the state. The
+ * weights are `layer.*`. A frozen layer keeps its vectors.
  *
  *     new SpectralNorm(new Dense(64))
  */
@@ -129,7 +130,7 @@ export class SpectralNorm extends Layer {
       )
     }
     const { iterations = 1, eps = 1e-12 } = this.#options
-    const steps = ctx.training ? iterations : 0
+    const steps = this.learns(ctx) ? iterations : 0
     const normalized = spectralNorm(weights['layer.kernel'] as Tensor, u, v, { iterations: steps, eps })
     if (steps > 0) {
       ctx.update('u', normalized.u)

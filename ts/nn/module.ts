@@ -18,7 +18,7 @@ import {
   paramChecks,
 } from './declaration.js'
 import { checkBuilt, checkCall, checkInitializable, inUse } from './module-checks.js'
-import { checkPathName, joinPath, matching } from './paths.js'
+import { checkPathName, joinPath, matchesModule, matching } from './paths.js'
 import { type InitializeOptions, initializeChecks, type Making, valuesOf, type Weights } from './weights.js'
 
 export type { InitializeOptions, Weights } from './weights.js'
@@ -143,6 +143,11 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
       module.#trainable = trainable
       for (const name of module.#variables.keys()) module.#train(name, trainable)
     })
+  }
+
+  /** Whether a call may change the state of this module: a call in training, unless all parameters of the module are frozen. */
+  protected learns(ctx: Context): boolean {
+    return ctx.training && this.trainable
   }
 
   /** The children by name. */
@@ -467,6 +472,8 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     const paths = new Set(matching(what, pattern, [...this.params.keys()]))
     this.#guard(what)
     this.#walk((module, path) => {
+      // What has no parameters may have a state.
+      if (module.params.size === 0 && matchesModule(pattern, path)) module.#trainable = trainable
       for (const name of module.#variables.keys()) {
         if (paths.has(joinPath(path, name))) module.#train(name, trainable)
       }

@@ -43,6 +43,11 @@ export function matching(what: string, pattern: string, paths: readonly string[]
   throw unknownName(`${noun} for ${what}`, pattern, [...modulesOf(paths), ...paths])
 }
 
+/** Whether a pattern matches a module, or a module that contains it. */
+export function matchesModule(pattern: string, path: string): boolean {
+  return matches(pattern.split('.'), path.split('.'))
+}
+
 /** The paths of the modules that contain a path, from the outside in. */
 function modulesOf(paths: readonly string[]): Set<string> {
   const found = new Set<string>()

@@ -39,17 +39,20 @@ export function clipByNorm<G extends ParameterTree>(
   const { normType = 2 } = checkOptions('clipByNorm', options, checks)
   checkMax('clipByNorm', max)
   checkGradients('clipByNorm', grads)
-  const norm = globalNorm(leavesOf(grads), normType)
+  const leaves = leavesOf(grads)
+  const norm = globalNorm(leaves, normType)
   const factor = norm.add(1e-6).reciprocal().mul(max).minimum(1)
-  return { clipped: rebuild(grads, (_path, grad) => grad.mul(factor.cast(grad.dtype))), norm }
+  const dtype = leaves.some(({ value }) => value.dtype === 'float64') ? 'float64' : 'float32'
+  const clipped = rebuild(grads, (_path, grad) => grad.mul(factor.cast(grad.dtype)))
+  return { clipped, norm: norm.cast(dtype) }
 }
 
+/** The norm in float64: the squares of large float32 gradients are infinite in float32, and of small ones 0. */
 function globalNorm(leaves: Leaf<Tensor>[], order: number): Tensor {
-  const dtype = leaves.some(({ value }) => value.dtype === 'float64') ? 'float64' : 'float32'
   if (leaves.length === 0) throw new ArgumentError('clipByNorm: there is no gradient to clip')
   const over = (measure: (sizes: Tensor) => Tensor) =>
     stack(
-      leaves.map(({ value }) => measure(value.cast(dtype))),
+      leaves.map(({ value }) => measure(value.cast('float64'))),
       0,
     )
   if (order === Number.POSITIVE_INFINITY) return over((grad) => grad.abs().max()).max()

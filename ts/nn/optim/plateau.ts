@@ -92,6 +92,11 @@ export class ReduceLROnPlateau {
     return this.#rate
   }
 
+  /** Whether a smaller or a larger metric is better. */
+  get mode(): 'min' | 'max' {
+    return this.#options.mode
+  }
+
   /** The state, for a file; setting it restores the state. */
   get state(): PlateauState {
     return { rate: this.#rate, best: this.#best, bad: this.#bad, cooling: this.#cooling }

@@ -72,12 +72,12 @@ export class Checkpoint implements Callback {
     this.#keep = keep
     this.#monitor = best
     this.#options = given
-    this.#best = new Best(given)
+    this.#best = this.#fresh()
   }
 
   /** Resets the state. */
   onTrainBegin(): void {
-    this.#best = new Best(this.#options)
+    this.#best = this.#fresh()
   }
 
   onEpochEnd(_epoch: number, logs: EpochLogs): void {
@@ -104,6 +104,10 @@ export class Checkpoint implements Callback {
   save(): CallbackState {
     const data: Data = { best: this.#best.value }
     return { data }
+  }
+
+  #fresh(): Best {
+    return new Best('Checkpoint', this.#monitor ?? 'validationLoss', this.#options)
   }
 
   load(state: CallbackState): void {

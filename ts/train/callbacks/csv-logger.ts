@@ -1,8 +1,8 @@
-import { appendFile, mkdir, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { ArgumentError, describe, IOError } from '../../core/errors.js'
+import { ArgumentError, DataError, describe, IOError } from '../../core/errors.js'
 import { type Checks, checkOptions, flag, oneOf } from '../../core/options.js'
-import { checkPath, reason, systemCode } from '../../io/atomic.js'
+import { checkPath, reason, systemCode, writeAtomic } from '../../io/atomic.js'
 import type { EpochLogs } from '../history.js'
 import type { Callback, CallbackState } from './callback.js'
 import { remembered } from './monitor.js'
@@ -11,7 +11,7 @@ import { remembered } from './monitor.js'
 export interface CSVLoggerOptions {
   /** Separator of columns. Default ','. */
   separator?: ',' | ';' | '\t'
-  /** Append to an existing file, without a line of names. Default false: an existing file is replaced. */
+  /** Append to an existing file, without a line of names; another line of names in the file is refused. Default false: an existing file is replaced. */
   append?: boolean
 }
 
@@ -26,7 +26,7 @@ interface Data {
  *
  *     callbacks: [new CSVLogger('runs/a/log.csv')]
  *
- * A resumed run continues after the epochs of its checkpoint.
+ * A resumed run continues after the epochs of its checkpoint; a file that is missing by then begins anew, with the names.
  */
 export class CSVLogger implements Callback {
   /** Path of the file. */
@@ -35,6 +35,8 @@ export class CSVLogger implements Callback {
   readonly #append: boolean
   /** Bytes written so far; undefined before the first line. */
   #length: number | undefined
+  /** Whether this run has written a line. */
+  #hasBegun = false
 
   constructor(path: string, options: CSVLoggerOptions = {}) {
     checkPath('CSVLogger', path)
@@ -47,6 +49,7 @@ export class CSVLogger implements Callback {
   /** Resets the state. */
   onTrainBegin(): void {
     this.#length = undefined
+    this.#hasBegun = false
   }
 
   async onEpochEnd(epoch: number, logs: EpochLogs): Promise<void> {
@@ -58,6 +61,7 @@ export class CSVLogger implements Callback {
     try {
       await this.#write(names, values)
     } catch (cause) {
+      if (cause instanceof DataError) throw cause
       throw new IOError(
         `CSVLogger: cannot write ${this.path}: ${reason(cause)}; check that it may be written`,
         {
@@ -68,19 +72,34 @@ export class CSVLogger implements Callback {
   }
 
   async #write(names: string, values: string): Promise<void> {
-    if (this.#length === undefined) {
-      await mkdir(dirname(this.path), { recursive: true })
-      const before = this.#append ? await sizeOf(this.path) : 0
-      const text = before === 0 ? names + values : values
-      if (this.#append) await appendFile(this.path, text)
-      else await writeFile(this.path, text)
-      this.#length = before + Buffer.byteLength(text)
+    if (this.#hasBegun) {
+      await appendFile(this.path, values)
+      this.#length = (this.#length ?? 0) + Buffer.byteLength(values)
       return
     }
-    // Lines of epochs that a killed run finished after its last checkpoint.
-    if ((await sizeOf(this.path)) > this.#length) await truncate(this.path, this.#length)
-    await appendFile(this.path, values)
-    this.#length += Buffer.byteLength(values)
+    await mkdir(dirname(this.path), { recursive: true })
+    const kept = await this.#kept()
+    if (kept !== '' && !kept.startsWith(names)) {
+      throw new DataError(
+        `CSVLogger: ${this.path} has the columns ${firstLine(kept)}, and this run has ${firstLine(names)}; give another path, or leave out append to replace the file`,
+      )
+    }
+    const text = (kept === '' ? names : kept) + values
+    await writeAtomic(this.path, text)
+    this.#length = Buffer.byteLength(text)
+    this.#hasBegun = true
+  }
+
+  /** The lines of the file that stay before the first line of this run. */
+  async #kept(): Promise<string> {
+    const length = this.#length
+    if (length === undefined && !this.#append) return ''
+    const bytes = await bytesOf(this.path)
+    // Behind `length` are lines of epochs that a killed run finished after its last checkpoint.
+    const text = bytes.subarray(0, length ?? bytes.length).toString()
+    if (text === '' || text.endsWith('\n')) return text
+    // A killed run may leave a part of a line; the last line of another program may end without a break.
+    return length === undefined ? `${text}\n` : text.slice(0, text.lastIndexOf('\n') + 1)
   }
 
   /** A cell, in quotes if it contains a separator, a quote or a line break. */
@@ -96,6 +115,7 @@ export class CSVLogger implements Callback {
 
   load(state: CallbackState): void {
     this.#length = remembered<Data>('CSVLogger', state).length ?? undefined
+    this.#hasBegun = false
   }
 }
 
@@ -117,11 +137,16 @@ function columnsOf(epoch: number, logs: EpochLogs): [name: string, value: number
   ]
 }
 
-async function sizeOf(path: string): Promise<number> {
+/** The bytes of a file; none for a missing file. */
+async function bytesOf(path: string): Promise<Buffer> {
   try {
-    return (await stat(path)).size
+    return await readFile(path)
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return 0
+    if (systemCode(error) === 'ENOENT') return Buffer.alloc(0)
     throw error
   }
+}
+
+function firstLine(text: string): string {
+  return text.slice(0, text.indexOf('\n'))
 }

@@ -1,5 +1,6 @@
 import { type Checks, checkOptions, flag, whole } from '../../core/options.js'
 import type { Variable } from '../../core/variable.js'
+import type { Direction } from '../../nn/metrics/direction.js'
 import type { Tensor } from '../../ops/tensor.js'
 import type { EpochLogs } from '../history.js'
 import { type Callback, type CallbackState, checkContext, type FitContext } from './callback.js'
@@ -36,7 +37,8 @@ interface Data {
  * @throws UnknownNameError, ArgumentError for unknown or invalid options
  */
 export class EarlyStopping implements Callback {
-  readonly #options: Required<EarlyStoppingOptions>
+  readonly #options: Required<Omit<EarlyStoppingOptions, 'mode'>>
+  readonly #mode: Direction | undefined
   #best: Best
   #bestEpoch: number | undefined
   #wait = 0
@@ -45,10 +47,11 @@ export class EarlyStopping implements Callback {
 
   constructor(options: EarlyStoppingOptions = {}) {
     const given = checkOptions('EarlyStopping', options, checks)
-    const { monitor = 'validationLoss', mode = 'min', minDelta = 0, patience = 0 } = given
+    const { monitor = 'validationLoss', mode, minDelta = 0, patience = 0 } = given
     const { startFromEpoch = 0, restoreBest = true } = given
-    this.#options = { monitor, mode, minDelta, patience, startFromEpoch, restoreBest }
-    this.#best = new Best(this.#options)
+    this.#options = { monitor, minDelta, patience, startFromEpoch, restoreBest }
+    this.#mode = mode
+    this.#best = this.#fresh()
   }
 
   /** The epoch of the best number, as callbacks count; undefined before the first epoch. */
@@ -58,7 +61,7 @@ export class EarlyStopping implements Callback {
 
   /** Resets the state. */
   onTrainBegin(): void {
-    this.#best = new Best(this.#options)
+    this.#best = this.#fresh()
     this.#bestEpoch = undefined
     this.#wait = 0
     this.#release()
@@ -101,6 +104,11 @@ export class EarlyStopping implements Callback {
     this.#wait = wait
     this.#release()
     this.#values = { ...tensors }
+  }
+
+  #fresh(): Best {
+    const { monitor, minDelta } = this.#options
+    return new Best('EarlyStopping', monitor, { mode: this.#mode, minDelta })
   }
 
   #keep(context: FitContext): void {

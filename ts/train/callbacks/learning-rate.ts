@@ -5,7 +5,7 @@ import { type PlateauState, ReduceLROnPlateau } from '../../nn/optim/plateau.js'
 import type { Schedule } from '../../nn/optim/schedules.js'
 import type { EpochLogs } from '../history.js'
 import { type Callback, type CallbackState, checkContext, type FitContext } from './callback.js'
-import { type Monitored, monitored, readMonitored, remembered } from './monitor.js'
+import { type Monitored, monitored, monitoredDirection, readMonitored, remembered } from './monitor.js'
 
 /** Options of {@link LearningRate}. */
 export interface LearningRateOptions {
@@ -37,7 +37,7 @@ interface Data {
  *
  * A schedule's base rate is the optimizer's rate at its construction.
  *
- * @throws ArgumentError for a value that is neither a schedule nor a plateau
+ * @throws ArgumentError for a value that is neither a schedule nor a plateau, and for a plateau whose mode contradicts what it monitors
  */
 export class LearningRate implements Callback {
   readonly #rule: Schedule | ReduceLROnPlateau
@@ -58,6 +58,7 @@ export class LearningRate implements Callback {
         `LearningRate: given ${describe(rule)}, expected a schedule such as cosineLR({ period: 50 }), or a ReduceLROnPlateau`,
       )
     }
+    if (typeof rule !== 'function') checkDirection(rule, monitor)
     this.#rule = rule
     this.#per = per
     this.#monitor = monitor
@@ -120,4 +121,15 @@ export class LearningRate implements Callback {
     if (chosen === undefined) throw unknownName('optimizer of the task', name, names)
     return [chosen]
   }
+}
+
+/** Throws for a plateau that would take better values of a metric for worse values. */
+function checkDirection({ mode }: ReduceLROnPlateau, monitor: Monitored): void {
+  if (typeof monitor === 'function') return
+  const direction = monitoredDirection(monitor) ?? mode
+  if (direction === mode) return
+  const better = direction === 'max' ? 'larger' : 'smaller'
+  throw new ArgumentError(
+    `LearningRate: the plateau has mode '${mode}', and a ${better} '${monitor}' is better; make it with mode: '${direction}', or monitor a function of the logs`,
+  )
 }

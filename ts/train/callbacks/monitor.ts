@@ -1,6 +1,7 @@
 /** The number that a callback monitors. */
 import { ArgumentError, describe, unknownName } from '../../core/errors.js'
 import { atLeast, type Check, type Checks, isInstance, oneOf } from '../../core/options.js'
+import { type Direction, directionOf } from '../../nn/metrics/direction.js'
 import type { EpochLogs } from '../history.js'
 import type { CallbackState } from './callback.js'
 
@@ -14,8 +15,11 @@ export type Monitored = string | ((logs: EpochLogs) => number)
 export interface MonitorOptions {
   /** Default `'validationLoss'`. */
   monitor?: Monitored
-  /** Whether a smaller (`'min'`) or a larger (`'max'`) number is better. Default `'min'`. */
-  mode?: 'min' | 'max'
+  /**
+   * Whether a smaller (`'min'`) or a larger (`'max'`) number is better. Default: `'min'` for losses and for functions of the logs; for metrics of the library as they are
+   * defined, such as `'max'` for accuracy. Other names have no default.
+   */
+  mode?: Direction
   /** Smallest change that is an improvement. Default 0. */
   minDelta?: number
 }
@@ -67,25 +71,49 @@ export function readMonitored(who: string, monitor: Monitored, logs: EpochLogs):
   throw unknownName(`reading that ${who} monitors`, monitor, Object.keys(named))
 }
 
+/** Whether a smaller or a larger value of what is monitored is better; undefined for a name of which nothing is known. */
+export function monitoredDirection(monitor: Monitored): Direction | undefined {
+  if (typeof monitor === 'function' || monitor === 'loss' || monitor === 'validationLoss') return 'min'
+  return directionOf(monitor.replace(/^validation\./, ''))
+}
+
 /** The best value so far. NaN is never better. */
 export class Best {
-  readonly #mode: 'min' | 'max'
+  readonly #who: string
+  readonly #monitor: Monitored
+  readonly #mode: Direction | undefined
   readonly #minDelta: number
   value: number
 
-  constructor({ mode = 'min', minDelta = 0 }: MonitorOptions) {
-    this.#mode = mode
+  /** @param who name of the callback, for messages */
+  constructor(
+    who: string,
+    monitor: Monitored,
+    { mode, minDelta = 0 }: { readonly mode?: Direction | undefined; readonly minDelta?: number | undefined },
+  ) {
+    this.#who = who
+    this.#monitor = monitor
+    this.#mode = mode ?? monitoredDirection(monitor)
     this.#minDelta = minDelta
     this.value = this.worst
   }
 
   /** The worst value. */
   get worst(): number {
-    return this.#mode === 'min' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+    return this.#mode === 'max' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
   }
 
-  /** Whether a number is better by `minDelta` or more; if so, it becomes the best. */
+  /**
+   * Whether a number is better by `minDelta` or more; if so, it becomes the best.
+   *
+   * @throws ArgumentError if neither the options nor the name tell which numbers are better
+   */
   take(value: number): boolean {
+    if (this.#mode === undefined) {
+      throw new ArgumentError(
+        `${this.#who}: monitors '${this.#monitor}', and nothing tells whether a smaller or a larger value is better; give mode: 'min' or 'max'`,
+      )
+    }
     const change = this.#mode === 'min' ? this.value - value : value - this.value
     if (!(change > this.#minDelta || (change === this.#minDelta && change > 0))) return false
     this.value = value
