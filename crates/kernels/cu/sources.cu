@@ -4,7 +4,7 @@
 
 // out[i] = i / inner % extent.
 template <class T> static void iota(T *out, i64 count, i64 extent, i64 inner) {
-    for (i64 i = GRID_START; i < count; i += GRID_STEP) {
+    ROLLED for (i64 i = GRID_START; i < count; i += GRID_STEP) {
         out[i] = static_cast<T>(i / inner % extent);
     }
 }
@@ -38,7 +38,7 @@ static Words philox(u64 block, u32 kind, u32 k0, u32 k1) {
 
 // Four elements of a block of the counter.
 KERNEL void random_bits(const u32 *key, u32 *out, i64 count) {
-    for (i64 block = GRID_START; block * 4 < count; block += GRID_STEP) {
+    ROLLED for (i64 block = GRID_START; block * 4 < count; block += GRID_STEP) {
         Words words = philox(static_cast<u64>(block), 0, key[0], key[1]);
         for (int j = 0; j < 4 && block * 4 + j < count; j++) {
             out[block * 4 + j] = words.w[j];
@@ -49,7 +49,7 @@ EMU_EXPORT(random_bits)
 
 // Multiples of 2^-24, from the words that random_bits gives.
 KERNEL void uniform_f32(const u32 *key, f32 *out, i64 count) {
-    for (i64 block = GRID_START; block * 4 < count; block += GRID_STEP) {
+    ROLLED for (i64 block = GRID_START; block * 4 < count; block += GRID_STEP) {
         Words words = philox(static_cast<u64>(block), 0, key[0], key[1]);
         for (int j = 0; j < 4 && block * 4 + j < count; j++) {
             out[block * 4 + j] = static_cast<float>(words.w[j] >> 8) * (1.0f / 16777216.0f);
@@ -64,7 +64,7 @@ static double unit(u32 high, u32 low) {
 }
 
 KERNEL void uniform_f64(const u32 *key, f64 *out, i64 count) {
-    for (i64 block = GRID_START; block * 2 < count; block += GRID_STEP) {
+    ROLLED for (i64 block = GRID_START; block * 2 < count; block += GRID_STEP) {
         Words words = philox(static_cast<u64>(block), 1, key[0], key[1]);
         out[block * 2] = unit(words.w[0], words.w[1]);
         if (block * 2 + 1 < count) {

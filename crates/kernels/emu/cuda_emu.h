@@ -85,6 +85,7 @@ template <auto F> struct Export {
 } // namespace emu
 
 #define KERNEL static
+#define ROLLED
 #define __restrict__ __restrict
 #define DYN_SHARED(T, name) T *name = reinterpret_cast<T *>(emu::shared)
 #define EMU_EXPORT(kernel) static emu::Export<kernel> export_##kernel(EMU_SOURCE, #kernel);

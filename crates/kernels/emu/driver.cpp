@@ -212,6 +212,12 @@ API cuMemPoolSetAttribute(void *, int, void *) {
     ENTER(false)
     return SUCCESS;
 }
+API cuMemPoolGetAttribute(void *, int, void *value) {
+    ENTER(false)
+    // Nothing is kept.
+    *static_cast<uint64_t *>(value) = 0;
+    return SUCCESS;
+}
 API cuMemPoolTrimTo(void *, size_t) {
     ENTER(false)
     return SUCCESS;
