@@ -201,6 +201,7 @@ static void eigh(const T *matrix, T *out, f64 *a, f64 *v, i32 *order, i64 n, i64
     i64 sweeps = 0;
     for (;; sweeps++) {
         f64 off = 0;
+        SYNC_THREADS();
         ROLLED for (i64 i = threadIdx.x; i < n * n; i += blockDim.x) {
             off += i / n == i % n ? 0 : a[i] * a[i];
         }

@@ -3,10 +3,13 @@
 //   void *ptx_load(const char *text, char *error, size_t error_bytes)          nullptr: refused
 //   int ptx_parameters(void *module, const char *name, size_t *sizes, int max)  the number of parameters, -1: no such kernel
 //   int ptx_launch(void *module, const char *name, const unsigned grid[3], const unsigned block[3], size_t shared, void **args,
-//                  char *error, size_t error_bytes)                            0: done
+//                  const uint64_t (*blocks)[2], size_t block_count, char *error, size_t error_bytes)   0: done
+// where `blocks` are the live blocks of device memory, each with its address and bytes: no other address is valid.
 //   void ptx_unload(void *module)
 #include "modules.h"
+#include "memory.h"
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,7 +21,8 @@ namespace {
 struct Interpreter {
     void *(*load)(const char *, char *, size_t) = nullptr;
     int (*parameters)(void *, const char *, size_t *, int) = nullptr;
-    int (*launch)(void *, const char *, const unsigned *, const unsigned *, size_t, void **, char *, size_t) = nullptr;
+    int (*launch)(void *, const char *, const unsigned *, const unsigned *, size_t, void **, const uint64_t (*)[2], size_t,
+                  char *, size_t) = nullptr;
     void (*unload)(void *) = nullptr;
 
     Interpreter() {
@@ -117,8 +121,13 @@ void run_function(const Function &function, Dim grid, Dim block, size_t shared, 
     }
     char error[1024] = "";
     const unsigned grids[3] = {grid.x, grid.y, grid.z}, blocks[3] = {block.x, block.y, block.z};
-    if (interpreter().launch(function.interpreted, function.name.c_str(), grids, blocks, shared, arguments, error,
-                             sizeof error)) {
+    std::vector<std::array<uint64_t, 2>> live;
+    for (const auto &[start, bytes] : memory::device_blocks) {
+        live.push_back({start, bytes});
+    }
+    auto *addresses = reinterpret_cast<const uint64_t(*)[2]>(live.data());
+    if (interpreter().launch(function.interpreted, function.name.c_str(), grids, blocks, shared, arguments, addresses,
+                             live.size(), error, sizeof error)) {
         position = {};
         fail("%s: %s", function.name.c_str(), error);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hyperglow_core::backend::Backend;
 use hyperglow_core::reference::ReferenceBackend;
-use hyperglow_kernels::{CpuBackend, Level};
+use hyperglow_kernels::{CpuBackend, CudaBackend, Level};
 
 /// A device, as tests run it.
 pub struct Tested {
@@ -29,6 +29,23 @@ pub fn processors() -> Vec<CpuBackend> {
     Level::available().into_iter().flat_map(level).collect()
 }
 
+/// The CUDA devices of the machine; none without a driver. The emulated driver is slow.
+pub fn cuda() -> Vec<Tested> {
+    let tested = |backend: CudaBackend| {
+        let (model, _) = backend.model().expect("a device that the driver counts opens");
+        Tested {
+            name: format!("cuda: {model}"),
+            arithmetic: "cuda",
+            // Whole programs have clusters, which have no kernels there yet.
+            is_usual: false,
+            is_slow: model == "CPU emulation",
+            backend: Arc::new(backend),
+        }
+    };
+    let all = CudaBackend::all().unwrap_or_default();
+    all.into_iter().take(1).map(tested).collect()
+}
+
 /// Every device there is.
 pub fn devices() -> Vec<Tested> {
     let best = Level::detect();
@@ -50,5 +67,6 @@ pub fn devices() -> Vec<Tested> {
         .into_iter()
         .map(processor)
         .chain([reference])
+        .chain(cuda())
         .collect()
 }
