@@ -5,5 +5,6 @@
 
 pub mod cpu;
 mod math;
+mod steps;
 
 pub use cpu::{CpuBackend, Level, MemoryStats, memory, release_kept};
