@@ -4,6 +4,7 @@
 //! memory, threads, the vector level, then one file per family of primitives).
 
 pub mod cpu;
+pub mod cuda;
 mod math;
 mod steps;
 

@@ -1,0 +1,3 @@
+//! CUDA: kernels for NVIDIA GPUs. [`ptx`] writes clusters and row groups as text and proves them without a GPU.
+
+pub mod ptx;
