@@ -4,6 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 bash crates/kernels/emu/build.sh check
+cargo build -p hyperglow-emulated-ptx
+export EMU_PTX="$PWD/target/debug/libhyperglow_emulated_ptx.so"
 [ $# -gt 0 ] || set -- --lib --test cuda --test primitives --test linear_algebra
 emulated() {
   kind="$1"

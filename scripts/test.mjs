@@ -61,7 +61,8 @@ async function buildEmulatedDriver() {
     console.log('         skipped: the emulated CUDA driver needs g++ on x86-64 Linux')
     return { code: 0, output: '' }
   }
-  return capture('bash', [join(root, 'crates/kernels/emu/build.sh'), 'check'], {})
+  const driver = await capture('bash', [join(root, 'crates/kernels/emu/build.sh'), 'check'])
+  return driver.code ? driver : cargo('build', '-p', 'hyperglow-emulated-ptx')
 }
 
 function hasCompiler() {
@@ -71,7 +72,10 @@ function hasCompiler() {
 /** The Rust tests, on the emulated CUDA device too where its driver was built. */
 function testRust() {
   const paths = [join(root, 'target/emu/fast'), process.env.LD_LIBRARY_PATH ?? '']
-  const env = { LD_LIBRARY_PATH: paths.filter(Boolean).join(':') }
+  const env = {
+    LD_LIBRARY_PATH: paths.filter(Boolean).join(':'),
+    EMU_PTX: join(root, 'target/debug/libhyperglow_emulated_ptx.so'),
+  }
   return cargoWith(env, 'test', '--workspace', '--no-fail-fast')
 }
 

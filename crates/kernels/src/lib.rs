@@ -4,8 +4,9 @@
 //! memory, threads, the vector level, then one file per family of primitives), [`cuda`] (the same on CUDA devices).
 
 pub mod cpu;
-mod cuda;
+pub mod cuda;
 mod math;
+mod steps;
 
 pub use cpu::{CpuBackend, Level, MemoryStats, memory, release_kept};
 pub use cuda::CudaBackend;

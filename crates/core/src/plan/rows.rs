@@ -214,7 +214,9 @@ fn divisions(step: &Step, limits: RowLimits) -> Vec<(usize, Division)> {
             inputs,
             ..
         } => (&inputs[0].1.shape, axes),
-        StepKind::Op { op, inputs, .. } if is_pooling(op) => return pooling_divisions(&inputs[0].1.shape),
+        StepKind::Op { op, inputs, .. } if limits.pooling && is_pooling(op) => {
+            return pooling_divisions(&inputs[0].1.shape);
+        }
         StepKind::Op { .. } => return Vec::new(),
     };
     let is_reduced = |axis: usize| reduced.contains(&axis) || shape[axis] == 1;

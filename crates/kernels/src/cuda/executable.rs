@@ -11,15 +11,18 @@ use cudarc::driver::{DriverError, result, sys};
 use hyperglow_core::backend::{Executable, Launch};
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::plan::concat::is_in_place_concat;
-use hyperglow_core::plan::cost::cost;
-use hyperglow_core::plan::{Location, Program, SlotId, StepKind};
+use hyperglow_core::plan::cost::{Cost, cost};
+use hyperglow_core::plan::{Location, Program, StepKind};
 use hyperglow_core::profile::{Recorder, Stopwatch};
 use hyperglow_core::storage::Buffer;
 use hyperglow_core::{Error, Result};
 
 use super::backend::Open;
+use super::bound::{Addresses, BoundLaunch};
+use super::clusters::Texts;
 use super::gpu::Gpu;
-use super::kernel::{Arg, CudaKernel};
+use super::kernel::CudaKernel;
+use super::modules::TextModule;
 use super::refusal::Record;
 use super::storage::{Block, CudaStorage, copy_down};
 use super::waiter::{Refusals, Running, Ticket, Waiter};
@@ -28,6 +31,8 @@ use super::waiter::{Refusals, Running, Ticket, Waiter};
 const MAX_GRAPHS: usize = 4;
 /// Runs whose buffers are remembered, to see which repeat.
 const MAX_SEEN: usize = 16;
+/// Room for the record, so that what follows is aligned.
+const RECORD_ROOM: usize = 256;
 
 /// See [`hyperglow_core::backend::Executable`].
 pub(super) struct CudaExecutable {
@@ -35,28 +40,18 @@ pub(super) struct CudaExecutable {
     gpu: Arc<Gpu>,
     waiter: Arc<Waiter>,
     launches: Vec<BoundLaunch>,
-    /// Arena, then the record of what is refused.
-    memory: Block,
+    /// Arena, the record of what is refused, and scratch of clusters and row groups.
+    _memory: Block,
+    /// The address of the record.
+    record: u64,
+    /// The kernels of clusters and row groups.
+    module: Option<Arc<TextModule>>,
     /// What the steps refuse; `None`: nothing.
     refusals: Option<Refusals>,
     /// Addresses of inputs and outputs that earlier runs had and no graph has.
     seen: Vec<Vec<u64>>,
     graphs: Vec<Graph>,
     text: String,
-}
-
-/// A launch with the words of its arguments.
-struct BoundLaunch {
-    function: sys::CUfunction,
-    grid: [u32; 3],
-    block: [u32; 3],
-    shared: u32,
-    words: Vec<u64>,
-    /// The first word of each argument.
-    args: Vec<usize>,
-    /// Words that are the address of an input or output.
-    buffers: Vec<(usize, SlotId)>,
-    planned: Range<usize>,
 }
 
 /// A captured run.
@@ -71,47 +66,60 @@ unsafe impl Send for CudaExecutable {}
 impl CudaExecutable {
     pub fn new(program: Arc<Program>, open: &Open) -> Result<CudaExecutable> {
         let gpu = open.gpu.clone();
+        let texts = Texts::of(&program, &gpu)?;
         let record = program.arena_bytes.next_multiple_of(256);
-        let memory = Block::new(&gpu, record + size_of::<Record>(), false)?;
+        let scratch = record + RECORD_ROOM;
+        let memory = Block::new(&gpu, scratch + texts.scratch, false)?;
+        let memory_at = Addresses {
+            arena: memory.address,
+            record: memory.address + record as u64,
+            scratch: memory.address + scratch as u64,
+        };
         let mut launches = Vec::new();
         let mut text = format!(
             "on {}, {}, compute capability {}.{}, {} multiprocessors\n",
             gpu.device, gpu.model, gpu.capability.0, gpu.capability.1, gpu.processors
         );
-        for at in 0..program.steps.len() {
+        let mut at = 0;
+        while at < program.steps.len() {
             if is_in_place_concat(&program, at) {
+                at += 1;
                 continue;
             }
-            let kernel = kernel_of(&program, at)?;
-            let base = memory.address;
-            for launch in &kernel.launches {
-                let function = open.function(launch)?;
-                launches.push(bind(
-                    &program,
-                    at,
-                    launch,
-                    function,
-                    (base, base + record as u64),
-                )?);
-            }
-            text.push_str(&line(&program, at, kernel));
+            let (steps, names) = if let Some(kernel) = texts.kernels.get(&at) {
+                launches.extend(kernel.bind(&program, &texts, &memory_at)?);
+                (kernel.steps.clone(), vec![kernel.text.name.as_str()])
+            } else {
+                let kernel = CudaKernel::of_step(&program.steps[at])?;
+                for launch in &kernel.launches {
+                    launches.push(BoundLaunch::of_step(
+                        &program,
+                        at,
+                        launch,
+                        open.function(launch)?,
+                        &memory_at,
+                    )?);
+                }
+                let names = kernel.launches.iter().map(|launch| &*launch.name);
+                (at..at + 1, names.collect())
+            };
+            text.push_str(&line(&program, steps.clone(), &names));
+            at = steps.end;
         }
+        let refusals = refusals(&program)?;
         Ok(CudaExecutable {
-            refusals: refusals(&program)?,
+            record: memory_at.record,
+            module: texts.module,
+            refusals,
             program,
             gpu,
             waiter: open.waiter.clone(),
             launches,
-            memory,
+            _memory: memory,
             seen: Vec::new(),
             graphs: Vec::new(),
             text,
         })
-    }
-
-    /// The address of the record.
-    fn record(&self) -> u64 {
-        self.memory.address + (self.memory.len - size_of::<Record>()) as u64
     }
 
     /// Sets the addresses of inputs and outputs, and refuses buffers that would overlap. Returns all addresses.
@@ -149,7 +157,7 @@ impl CudaExecutable {
     fn submit(&mut self, stream: sys::CUstream) -> std::result::Result<(), DriverError> {
         if self.refusals.is_some() {
             // SAFETY: the record is in the memory of this executable.
-            unsafe { result::memset_d8_async(self.record(), 0xff, size_of::<Record>(), stream) }?;
+            unsafe { result::memset_d8_async(self.record, 0xff, size_of::<Record>(), stream) }?;
         }
         self.launches
             .iter_mut()
@@ -219,7 +227,7 @@ impl CudaExecutable {
         let mut watch = Stopwatch::start(self.launches.len());
         if self.refusals.is_some() {
             // SAFETY: the record is in the memory of this executable.
-            unsafe { result::memset_d8_async(self.record(), 0xff, size_of::<Record>(), gpu.stream) }
+            unsafe { result::memset_d8_async(self.record, 0xff, size_of::<Record>(), gpu.stream) }
                 .map_err(|e| gpu.fault("launching a plan", e))?;
         }
         gpu.synchronize()?;
@@ -249,7 +257,7 @@ impl CudaExecutable {
         if self.refusals.is_some() {
             let to = ticket.record.start.as_ptr().cast::<c_void>();
             // SAFETY: the ticket's memory holds a record and is this run's until it has ended.
-            unsafe { copy_down(to, self.record(), size_of::<Record>(), stream) }?;
+            unsafe { copy_down(to, self.record, size_of::<Record>(), stream) }?;
         }
         // SAFETY: stream and event are alive.
         unsafe { result::event::record(ticket.event, stream) }
@@ -281,51 +289,14 @@ impl Executable for CudaExecutable {
 
 impl Drop for CudaExecutable {
     fn drop(&mut self) {
-        // A graph may still run. A device that is lost has nothing to wait for.
-        if self.graphs.is_empty() || self.gpu.synchronize().is_err() {
+        // A graph or a kernel of the module may still run. A device that is lost has nothing to wait for.
+        if (self.graphs.is_empty() && self.module.is_none()) || self.gpu.synchronize().is_err() {
             return;
         }
         for graph in &self.graphs {
             // SAFETY: the graph has ended and is not launched again.
             let _ = unsafe { result::graph::exec_destroy(graph.executable) };
         }
-    }
-}
-
-impl BoundLaunch {
-    fn submit(&mut self, stream: sys::CUstream) -> std::result::Result<(), DriverError> {
-        let start = self.words.as_mut_ptr();
-        // SAFETY: each argument starts at one of the words.
-        let pointer = |&word: &usize| unsafe { start.add(word) }.cast::<c_void>();
-        let mut args: Vec<*mut c_void> = self.args.iter().map(pointer).collect();
-        let ([gx, gy, gz], [bx, by, bz]) = (self.grid, self.block);
-        // SAFETY: the arguments are those that the kernel takes (each launcher stands beside its kernel's signature, and tests
-        // run it), the driver copies them, and their addresses are alive until the run has ended.
-        unsafe {
-            result::launch_kernel(
-                self.function,
-                (gx, gy, gz),
-                (bx, by, bz),
-                self.shared,
-                stream,
-                &mut args,
-            )
-        }
-    }
-}
-
-/// The kernel of step `at`.
-fn kernel_of(program: &Program, at: usize) -> Result<&CudaKernel> {
-    let step = &program.steps[at];
-    match &step.kind {
-        StepKind::Op { .. } => CudaKernel::of_step(step),
-        StepKind::Cluster(_) => Err(Error::new(
-            ErrorKind::Device,
-            "prepare",
-            "elementwise operations have no kernels on a CUDA device yet",
-            "compute on \"cpu\"",
-        )
-        .within(&step.scope)),
     }
 }
 
@@ -342,87 +313,15 @@ fn refusals(program: &Program) -> Result<Option<Refusals>> {
     Ok(refusals.iter().any(Option::is_some).then(|| refusals.into()))
 }
 
-/// The words of a launch of step `at`; `memory` are the addresses of the arena and of the record.
-fn bind(
-    program: &Program,
-    at: usize,
-    launch: &super::kernel::Launch,
-    function: sys::CUfunction,
-    (arena, record): (u64, u64),
-) -> Result<BoundLaunch> {
-    let StepKind::Op {
-        inputs,
-        output,
-        scratch,
-        ..
-    } = &program.steps[at].kind
-    else {
-        return Err(Error::internal("prepare", "a cluster where a primitive was"));
+/// The line of steps in a description: their launches, and the bytes that they move.
+fn line(program: &Program, steps: Range<usize>, names: &[&str]) -> String {
+    let Cost { read, written, .. } = cost(program, steps.clone());
+    let steps = match steps.len() {
+        1 => steps.start.to_string(),
+        _ => format!("{}-{}", steps.start, steps.end - 1),
     };
-    let mut bound = BoundLaunch {
-        function,
-        grid: launch.grid,
-        block: launch.block,
-        shared: launch.shared,
-        words: Vec::new(),
-        args: Vec::new(),
-        buffers: Vec::new(),
-        planned: at..at + 1,
-    };
-    for arg in &launch.args {
-        let word = bound.words.len();
-        bound.args.push(word);
-        let slot = match arg {
-            Arg::Input(i) => inputs[*i].0,
-            Arg::Output => *output,
-            Arg::Scratch(offset) => {
-                bound.words.push(arena + (scratch.0 + offset) as u64);
-                continue;
-            }
-            Arg::Refusal => {
-                bound.words.push(record);
-                continue;
-            }
-            Arg::Step => {
-                bound.words.push(at as u64);
-                continue;
-            }
-            Arg::Int(value) => {
-                bound.words.push(*value as u64);
-                continue;
-            }
-            Arg::Ints(values) => {
-                bound.words.extend(values.iter().map(|&value| value as u64));
-                continue;
-            }
-        };
-        match program.slots[slot].location {
-            Location::Arena(offset) => bound.words.push(arena + offset as u64),
-            Location::Input(_) | Location::Output(_) => {
-                bound.buffers.push((word, slot));
-                bound.words.push(0);
-            }
-            Location::Private { .. } => {
-                return Err(Error::internal(
-                    "prepare",
-                    "a private slot outside of a row group",
-                ));
-            }
-        }
-    }
-    Ok(bound)
-}
-
-/// The line of a step in a description: its launches, and the bytes that it moves.
-fn line(program: &Program, at: usize, kernel: &CudaKernel) -> String {
-    let names: Vec<&str> = kernel.launches.iter().map(|launch| &*launch.name).collect();
-    let cost = cost(program, at..at + 1);
-    format!(
-        "{at:>9}  {}: {} bytes read, {} written\n",
-        names.join(", "),
-        cost.read,
-        cost.written
-    )
+    let names = names.join(", ");
+    format!("{steps:>9}  {names}: {read} bytes read, {written} written\n")
 }
 
 /// The address of a buffer of this device and of this size.

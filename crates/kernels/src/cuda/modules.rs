@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::sync::{Arc, PoisonError, Weak};
 
 use cudarc::driver::result;
 use cudarc::driver::sys;
@@ -51,41 +52,88 @@ ptx_files! {
     Sources "sources";
 }
 
-/// The loaded modules of a device, by text, and their functions.
+/// The loaded modules of a device: of the files, with their functions, and of the texts of prepared programs.
 #[derive(Default)]
 pub(super) struct Modules {
-    modules: HashMap<String, sys::CUmodule>,
-    functions: HashMap<(String, String), sys::CUfunction>,
+    files: HashMap<File, sys::CUmodule>,
+    functions: HashMap<(File, String), sys::CUfunction>,
+    texts: HashMap<String, Weak<TextModule>>,
+}
+
+// SAFETY: the driver's handles belong to the process.
+unsafe impl Send for Modules {}
+
+/// The module of a text that was written for a program; programs with the same text share it.
+pub(super) struct TextModule {
+    gpu: Arc<Gpu>,
+    module: sys::CUmodule,
+}
+
+// SAFETY: the driver's handles belong to the process, and its calls are thread-safe.
+unsafe impl Send for TextModule {}
+// SAFETY: as above.
+unsafe impl Sync for TextModule {}
+
+impl TextModule {
+    /// The module of a text, loaded if no program has it.
+    pub fn of(gpu: &Arc<Gpu>, text: String) -> Result<Arc<TextModule>> {
+        gpu.bind()?;
+        let mut modules = gpu.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = modules.texts.get(&text).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let module = Arc::new(TextModule {
+            gpu: gpu.clone(),
+            module: load(gpu, "a plan", &text)?,
+        });
+        modules.texts.retain(|_, module| module.strong_count() > 0);
+        modules.texts.insert(text, Arc::downgrade(&module));
+        Ok(module)
+    }
+
+    /// One of its functions. The context must be this thread's.
+    pub fn function(&self, name: &str) -> Result<sys::CUfunction> {
+        function_of(&self.gpu, self.module, name)
+    }
+}
+
+impl Drop for TextModule {
+    fn drop(&mut self) {
+        // The program that had it has waited for its runs. A device that is lost has nothing to unload.
+        if self.gpu.bind().is_ok() {
+            // SAFETY: the module is loaded, and nobody else has it.
+            let _ = unsafe { result::module::unload(self.module) };
+        }
+    }
 }
 
 impl Modules {
     /// A function of a file.
     pub fn function(&mut self, gpu: &Gpu, file: File, name: &str) -> Result<sys::CUfunction> {
-        self.function_of(gpu, file.name(), file.ptx(), name)
-    }
-
-    /// A function of a text, which is known by `key`.
-    fn function_of(&mut self, gpu: &Gpu, key: &str, text: &str, name: &str) -> Result<sys::CUfunction> {
-        let id = (key.to_owned(), name.to_owned());
+        let id = (file, name.to_owned());
         if let Some(function) = self.functions.get(&id) {
             return Ok(*function);
         }
         gpu.bind()?;
-        let module = match self.modules.get(key) {
+        let module = match self.files.get(&file) {
             Some(module) => *module,
             None => {
-                let module = load(gpu, key, text)?;
-                self.modules.insert(key.to_owned(), module);
+                let module = load(gpu, file.name(), file.ptx())?;
+                self.files.insert(file, module);
                 module
             }
         };
-        let entry = CString::new(name).map_err(|_| Error::internal("cuda", "a kernel's name has a zero"))?;
-        // SAFETY: the module is loaded and is never unloaded.
-        let function = unsafe { result::module::get_function(module, entry) }
-            .map_err(|e| gpu.fault(&format!("looking for the kernel {name}"), e))?;
+        let function = function_of(gpu, module, name)?;
         self.functions.insert(id, function);
         Ok(function)
     }
+}
+
+fn function_of(gpu: &Gpu, module: sys::CUmodule, name: &str) -> Result<sys::CUfunction> {
+    let entry = CString::new(name).map_err(|_| Error::internal("cuda", "a kernel's name has a zero"))?;
+    // SAFETY: the module is loaded.
+    unsafe { result::module::get_function(module, entry) }
+        .map_err(|e| gpu.fault(&format!("looking for the kernel {name}"), e))
 }
 
 fn load(gpu: &Gpu, key: &str, text: &str) -> Result<sys::CUmodule> {

@@ -29,6 +29,9 @@ pub fn processors() -> Vec<CpuBackend> {
     Level::available().into_iter().flat_map(level).collect()
 }
 
+/// The model of the emulated device.
+const EMULATED: &str = "CPU emulation";
+
 /// The CUDA devices of the machine; none without a driver. The emulated driver is slow.
 pub fn cuda() -> Vec<Tested> {
     let tested = |backend: CudaBackend| {
@@ -36,9 +39,9 @@ pub fn cuda() -> Vec<Tested> {
         Tested {
             name: format!("cuda: {model}"),
             arithmetic: "cuda",
-            // Whole programs have clusters, which have no kernels there yet.
-            is_usual: false,
-            is_slow: model == "CPU emulation",
+            // The emulated driver runs the kernels of clusters with an interpreter, if it has one.
+            is_usual: model != EMULATED || std::env::var_os("EMU_PTX").is_some(),
+            is_slow: model == EMULATED,
             backend: Arc::new(backend),
         }
     };
