@@ -253,7 +253,7 @@ fn machines_without_a_usable_device_say_why() {
         ),
         (
             &[("EMU_LOST", "3")][..],
-            "Device cuda:0: the device was lost while launching a plan: CUDA_ERROR_ILLEGAL_ADDRESS; its tensors are gone",
+            "Device cuda:0: the device was lost while binding its context: CUDA_ERROR_ILLEGAL_ADDRESS; its tensors are gone",
         ),
         (&[][..], "[2.0, 3.0, 4.0, 5.0, 6.0, 7.0]"),
     ] {
