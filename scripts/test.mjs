@@ -1,6 +1,8 @@
 // `npm test`: formatting, lint, builds, Rust tests, TypeScript tests; the last line is `N passed, N failed[, N skipped]`.
 
-import { capture, duration, packageBin, SetupError } from './command.mjs'
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { capture, duration, packageBin, root, SetupError } from './command.mjs'
 import { buildNative, checkNode, checkRust, compileTypeScript, install } from './setup.mjs'
 
 const cargoEnv = { CARGO_TERM_COLOR: 'never' }
@@ -47,10 +49,30 @@ const part = (run) => async () => {
   }
 }
 
-const cargo = (...args) =>
-  part(checkRust)().then((rust) => (rust.code ? rust : capture('cargo', args, cargoEnv)))
+const cargoWith = (env, ...args) =>
+  part(checkRust)().then((rust) => (rust.code ? rust : capture('cargo', args, { ...cargoEnv, ...env })))
+const cargo = (...args) => cargoWith({}, ...args)
 const npmBin = (pkg, name, ...args) =>
   capture(process.execPath, [packageBin(pkg, name), ...args], { NO_COLOR: '1' })
+
+/** Builds the emulated CUDA driver and runs its planted bugs; it needs g++ and an x86-64 processor with Linux. */
+async function buildEmulatedDriver() {
+  if (process.platform !== 'linux' || process.arch !== 'x64' || !hasCompiler()) {
+    console.log('         skipped: the emulated CUDA driver needs g++ on x86-64 Linux')
+    return { code: 0, output: '' }
+  }
+  return capture('bash', [join(root, 'crates/kernels/emu/build.sh'), 'check'])
+}
+
+function hasCompiler() {
+  return spawnSync('g++', ['--version']).status === 0
+}
+
+/** The tests of CUDA devices on the emulated driver; skipped by name where it was not built. */
+function testEmulatedCuda() {
+  const env = { LD_LIBRARY_PATH: join(root, 'target/emu/fast') }
+  return cargoWith(env, 'test', '-p', 'hyperglow-kernels', '--test', 'cuda')
+}
 
 /** The stages in order; `needs` names those that must have passed for it to make sense. */
 const stages = [
@@ -62,7 +84,9 @@ const stages = [
   { name: 'addon', run: part(buildNative) },
   { name: 'tsc', run: part(compileTypeScript) },
   { name: 'clippy', run: () => cargo('clippy', '--workspace', '--lib', '--tests', '--', '-D', 'warnings') },
+  { name: 'driver', run: buildEmulatedDriver },
   { name: 'cargo', count: countCargo, run: () => cargo('test', '--workspace', '--no-fail-fast') },
+  { name: 'cuda', count: countCargo, needs: ['driver'], run: testEmulatedCuda },
   { name: 'ava', count: countTap, needs: ['addon', 'tsc'], run: () => npmBin('ava', 'ava', '--tap') },
 ]
 

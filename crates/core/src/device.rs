@@ -40,6 +40,8 @@ pub struct RowLimits {
     pub small_bytes: usize,
     /// Minimal number of elements of a segment, if rows have several segments.
     pub segment: usize,
+    /// Whether the device runs pooling as part of a group.
+    pub pooling: bool,
 }
 
 /// Requirements of a kernel on the plan.

@@ -37,6 +37,7 @@ impl Default for Plain {
                     few: 16,
                     small_bytes: 1 << 18,
                     segment: 16,
+                    pooling: true,
                 }),
             },
         }

@@ -215,7 +215,7 @@ fn divisions(step: &Step, limits: RowLimits) -> Vec<(usize, Division)> {
             inputs,
             ..
         } => (&inputs[0].1.shape, axes),
-        StepKind::Op { op, inputs, .. } if op.traits().family == Family::Window => {
+        StepKind::Op { op, inputs, .. } if limits.pooling && op.traits().family == Family::Window => {
             return pooling_divisions(&inputs[0].1.shape);
         }
         StepKind::Op { .. } => return Vec::new(),

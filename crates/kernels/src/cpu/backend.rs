@@ -83,6 +83,7 @@ const LIMITS: Limits = Limits {
         // In shorter segments the addresses cost more than the elements: batch normalization gains a quarter with 16 elements
         // a segment, half with 36.
         segment: 16,
+        pooling: true,
     }),
 };
 

@@ -101,11 +101,17 @@ fn sine_and_cosine<V: Vector<Element = f64>>(x: V, n: V) -> (V, V) {
 #[inline(always)]
 fn sine_and_cosine_f64<V: Vector<Element = f64>>(x: V, n: V) -> (V, V) {
     let (r, rest) = reduced(x, n);
-    let (one, half) = (x.number(1.0), x.number(0.5));
+    sine_and_cosine_of_sum(r, rest)
+}
+
+/// Sine and cosine of r + rest, accurate to float64, for |r| <= pi / 4.
+#[inline(always)]
+pub(crate) fn sine_and_cosine_of_sum<V: Vector<Element = f64>>(r: V, rest: V) -> (V, V) {
+    let (one, half) = (r.number(1.0), r.number(0.5));
     let z = r * r;
     // sin(r + rest) = r + r z P(z) + rest cos(r); of a number whose square vanishes the number itself, also of -0.
     let sine = r + ((r * z) * polynomial(z, SINE_F64) + rest * (one - half * z));
-    let sine = V::select(z.equals(x.number(0.0)), r, sine);
+    let sine = V::select(z.equals(r.number(0.0)), r, sine);
     // cos(r + rest) = 1 - z / 2 + z^2 Q(z) - rest r, with the rounding error of 1 - z / 2.
     let half_z = half * z;
     let leading = one - half_z;

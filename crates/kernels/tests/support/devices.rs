@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hyperglow_core::backend::Backend;
 use hyperglow_core::reference::ReferenceBackend;
-use hyperglow_kernels::{CpuBackend, Level};
+use hyperglow_kernels::{CpuBackend, CudaBackend, Level};
 
 /// A device, as tests run it.
 pub struct Tested {
@@ -29,6 +29,26 @@ pub fn processors() -> Vec<CpuBackend> {
     Level::available().into_iter().flat_map(level).collect()
 }
 
+/// The model of the emulated device.
+const EMULATED: &str = "CPU emulation";
+
+/// The CUDA devices of the machine; none without a driver. The emulated driver is slow.
+pub fn cuda() -> Vec<Tested> {
+    let tested = |backend: CudaBackend| {
+        let (model, _) = backend.model().expect("a device that the driver counts opens");
+        Tested {
+            name: format!("cuda: {model}"),
+            arithmetic: "cuda",
+            // The emulated driver runs the kernels of clusters with an interpreter, if it has one.
+            is_usual: model != EMULATED || std::env::var_os("EMU_PTX").is_some(),
+            is_slow: model == EMULATED,
+            backend: Arc::new(backend),
+        }
+    };
+    let all = CudaBackend::all().unwrap_or_default();
+    all.into_iter().take(1).map(tested).collect()
+}
+
 /// Every device there is.
 pub fn devices() -> Vec<Tested> {
     let best = Level::detect();
@@ -50,5 +70,6 @@ pub fn devices() -> Vec<Tested> {
         .into_iter()
         .map(processor)
         .chain([reference])
+        .chain(cuda())
         .collect()
 }

@@ -9,9 +9,9 @@ use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::plan::SlotId;
 
 use super::apply::{self, Block};
-use super::walk::Walker;
 use crate::cpu::exec::{Env, for_word};
 use crate::cpu::storage::RawBytes;
+use crate::steps::walk::Walker;
 
 /// A cluster's instructions with fixed operands.
 pub(super) struct Blocks {

@@ -4,8 +4,8 @@ use hyperglow_core::plan::{Cluster, InstrKind, Program, SlotId};
 use hyperglow_core::{DType, Error, Result};
 
 use super::blocks::{Action, Blocks, Fill, Kind, OperandLocation, Value};
-use super::walk::Reading;
 use crate::cpu::element::{Element, for_dtype};
+use crate::steps::walk::Reading;
 
 /// Maximal bytes of registers and operands of a block: well within a first-level cache.
 const CACHE_BYTES: usize = 24 << 10;

@@ -2,16 +2,14 @@
 //! operations have operands from [`compile`] and are computed by [`apply`]. A cluster that only copies a transposed view is a
 //! [`transposition`].
 //!
-//! [`walk`] reads strided views, [`check`] refuses invalid plans. A cluster reads each operand and writes each result once.
+//! [`walk`](crate::steps::walk) reads strided views, [`check`] refuses invalid plans. A cluster reads each operand and writes each result once.
 
 mod apply;
 mod blocks;
-mod check;
 mod compile;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod machine;
 mod transposition;
-mod walk;
 
 use hyperglow_core::Result;
 use hyperglow_core::plan::{Cluster, Program, SlotId};
@@ -21,11 +19,12 @@ use super::blocks::ALIGN_BYTES;
 use super::exec::Env;
 use super::level::Level;
 use super::storage::RawBytes;
+use crate::steps::check;
+use crate::steps::walk::Reading;
 use blocks::Blocks;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use machine::Machine;
 use transposition::Transposition;
-use walk::Reading;
 
 /// The kernel of a cluster.
 pub(crate) struct ClusterKernel {

@@ -11,7 +11,7 @@ use crate::cpu::level::Level;
 use crate::cpu::storage::RawBytes;
 use crate::cpu::transpose::{Prefetch, transpose_prefetching};
 
-use super::walk::{Axis, Reading, Walker};
+use crate::steps::walk::{Axis, Reading, Walker};
 
 /// Bytes of a cache line.
 const LINE_BYTES: usize = 64;

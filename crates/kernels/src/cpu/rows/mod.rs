@@ -2,10 +2,9 @@
 //! Private intermediates exist only for the current block, in memory of the thread.
 //!
 //! Rows with several segments (the channels of a batch of images) are traversed segment by segment, once per phase
-//! ([`phases`]). [`group_program`] is the group as a program of its own, [`tasks`] its tasks, [`prepare`] makes
+//! ([`phases`]). [`group_program`](crate::steps::group_program) is the group as a program of its own, [`tasks`] its tasks, [`prepare`] makes
 //! [`group_step`]s of them.
 
-mod group_program;
 mod group_step;
 mod merge;
 mod phases;

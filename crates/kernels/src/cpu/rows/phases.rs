@@ -3,7 +3,7 @@
 
 use hyperglow_core::plan::{SlotId, Step};
 
-use super::group_program::GroupProgram;
+use crate::steps::group_program::GroupProgram;
 
 /// The phase of each step. In each phase, steps that run once per block come before steps that run by segments.
 pub(super) fn phases(local: &GroupProgram) -> Vec<usize> {

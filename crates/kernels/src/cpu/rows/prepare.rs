@@ -5,7 +5,6 @@ use hyperglow_core::plan::rows::{Division, RowGroup};
 use hyperglow_core::plan::{Program, SlotId, StepKind};
 use hyperglow_core::{Error, Result, Shape};
 
-use super::group_program::GroupProgram;
 use super::group_step::{Accumulation, GroupStep, Primitive, RowSlot, WindowMaxima};
 use super::phases::is_consumed_in_phase;
 use super::tasks::{PhaseTasks, Task, Tasks};
@@ -18,6 +17,7 @@ use crate::cpu::exec::{Env, Kernel};
 use crate::cpu::reduce::{self, RowReducer};
 use crate::cpu::storage::RawBytes;
 use crate::cpu::window::{Maxima, Windows};
+use crate::steps::group_program::GroupProgram;
 
 /// Bytes that the steps access in a block of rows: they fit the second-level cache.
 const BLOCK_BYTES: usize = 1 << 19;
@@ -38,7 +38,7 @@ impl RowsKernel {
     /// Internal ones, if slots of the group share memory.
     pub fn new(program: &Program, group: &RowGroup, env: &Env) -> Result<RowsKernel> {
         let local = GroupProgram::of(program, group);
-        if !is_disjoint(&local) {
+        if !local.is_disjoint() {
             return Err(Error::internal(
                 "rows",
                 "a row group writes a slot that shares memory with another of its slots",
@@ -276,15 +276,4 @@ fn planes(spec: &Spec, rows: usize, count: usize) -> Spec {
         .chain(dims[2..].iter().copied())
         .collect();
     Spec::new(shape, spec.dtype)
-}
-
-/// Whether no slot that the group writes shares memory with another of its slots.
-fn is_disjoint(local: &GroupProgram) -> bool {
-    let all = 0..local.slots.len();
-    let clash = |written: SlotId| {
-        all.clone()
-            .any(|other| other != written && local.program.may_share(written, other))
-    };
-    !all.clone()
-        .any(|slot| local.written[slot].is_some() && clash(slot))
 }

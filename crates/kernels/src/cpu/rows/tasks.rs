@@ -4,9 +4,9 @@
 use hyperglow_core::op::{Op, Spec, Window};
 use hyperglow_core::plan::{Cluster, SlotId, StepKind};
 
-use super::group_program::GroupProgram;
 use super::merge::merged;
 use super::phases::phases;
+use crate::steps::group_program::GroupProgram;
 
 /// The tasks of each phase.
 pub(super) struct Tasks {

@@ -38,10 +38,10 @@ use self::memory::Code;
 use self::registers::{FIXED_ARGUMENTS, SPILL_SLOT_BYTES};
 use self::segments::{Argument, Segments};
 use self::stretch::Stretch;
-use super::walk::Reading;
 use crate::cpu::caches;
 use crate::cpu::level::{Kind as LevelKind, Level};
 use crate::cpu::storage::RawBytes;
+use crate::steps::walk::Reading;
 
 /// Maximal number of arguments of a function.
 const MAX_ARGUMENTS: usize = 62;

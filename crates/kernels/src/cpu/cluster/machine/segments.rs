@@ -5,7 +5,7 @@ use hyperglow_core::DType;
 use hyperglow_core::plan::{Cluster, Program, SlotId};
 
 use super::lower::Arrival;
-use crate::cpu::cluster::walk::{Reading, Walker};
+use crate::steps::walk::{Reading, Walker};
 
 /// Elements of a block when some operand must be gathered first.
 const BLOCK_ELEMENTS: usize = 2048;

@@ -3,9 +3,9 @@
 use hyperglow_core::plan::SlotId;
 
 use super::segments::{Access, Argument};
-use crate::cpu::cluster::walk::Walker;
 use crate::cpu::exec::{Word, for_word};
 use crate::cpu::storage::RawBytes;
+use crate::steps::walk::Walker;
 
 /// Where the operands of one stretch are.
 pub(super) struct Stretch<'a> {

@@ -1,414 +1,73 @@
-//! Random clusters in programs of their own, run by machine code and by the interpreter.
+//! Random clusters, run by machine code and by the interpreter.
 
-use std::ptr::NonNull;
 use std::sync::Arc;
 
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
-use hyperglow_core::op::Spec;
-use hyperglow_core::plan::{Cluster, Instr, InstrKind, Location, Program, Slot, View};
-use hyperglow_core::{DType, Shape};
+use hyperglow_core::plan::InstrKind;
 
 use super::super::Machine;
 use crate::cpu::cluster::blocks::Blocks;
-use crate::cpu::cluster::check;
 use crate::cpu::exec::Env;
 use crate::cpu::level::Level;
 use crate::cpu::pool::Pool;
 use crate::cpu::storage::RawBytes;
+use crate::steps::case::{Aligned, Case, Dice, is_nan};
+use crate::steps::check;
 
-const UNARY: [UnaryOp; 20] = [
-    UnaryOp::Sin,
-    UnaryOp::Cos,
-    UnaryOp::Neg,
-    UnaryOp::Abs,
-    UnaryOp::Sign,
-    UnaryOp::Exp,
-    UnaryOp::Expm1,
-    UnaryOp::Log,
-    UnaryOp::Log1p,
-    UnaryOp::Sqrt,
-    UnaryOp::Rsqrt,
-    UnaryOp::Tanh,
-    UnaryOp::Sigmoid,
-    UnaryOp::Softplus,
-    UnaryOp::Relu,
-    UnaryOp::Recip,
-    UnaryOp::Floor,
-    UnaryOp::Ceil,
-    UnaryOp::Round,
-    UnaryOp::Erf,
-];
-const BINARY: [BinaryOp; 15] = [
-    BinaryOp::Pow,
-    BinaryOp::Rem,
-    BinaryOp::Add,
-    BinaryOp::Sub,
-    BinaryOp::Mul,
-    BinaryOp::Div,
-    BinaryOp::GatedMul,
-    BinaryOp::GatedDiv,
-    BinaryOp::MutualMul,
-    BinaryOp::Max,
-    BinaryOp::Min,
-    BinaryOp::Equal,
-    BinaryOp::NotEqual,
-    BinaryOp::Less,
-    BinaryOp::LessEqual,
-];
-
-pub(super) struct Dice(pub u64);
-
-impl Dice {
-    pub fn below(&mut self, n: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % n.max(1) as u64) as usize
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-
-    /// Mostly ordinary, sometimes special numbers.
-    fn number(&mut self) -> f64 {
-        match self.below(24) {
-            0 => f64::NAN,
-            1 => f64::INFINITY,
-            2 => f64::NEG_INFINITY,
-            3 => -0.0,
-            4 => 0.0,
-            5 => 1e-40,
-            6 => -3e9,
-            7 => 1e5,
-            _ => self.below(1 << 20) as f64 / f64::from(1 << 17) - 4.0,
+/// Machine code, in two stretches, and the interpreter must agree.
+pub(super) fn check(case: &Case, dice: &mut Dice, level: Level) {
+    let readings = check::readings(&case.cluster, &case.program).unwrap();
+    let blocks = Blocks::new(&case.cluster, &case.program, &readings).unwrap();
+    // With results past the caches, too, as if these held next to nothing.
+    let caches = dice.pick(&[0, usize::MAX]);
+    let Some(machine) = Machine::with_caches(&case.cluster, &case.program, &readings, level, caches) else {
+        assert!(
+            is_left_to_the_interpreter(case),
+            "no machine code for {:?}",
+            case.cluster
+        );
+        return;
+    };
+    let pool = Arc::new(Pool::new(1));
+    let env = Env { pool, level };
+    let size = case.size();
+    let interpret = |slots: &[RawBytes], first: usize, count: usize| {
+        let mut file = Aligned::of(&vec![0; blocks.file]);
+        // SAFETY: the slots have their bytes, and the registers theirs.
+        unsafe { blocks.stretch(&env, slots, file.raw().start.as_ptr(), first, count, None) };
+    };
+    let expected = case.results(|slots| interpret(slots, 0, size));
+    let cut = dice.below(size + 1);
+    let given = case.results(|slots| {
+        let mut memory = Aligned::of(&vec![0x55; machine.bytes()]);
+        let memory = memory.raw().start.as_ptr();
+        for range in [(0, cut), (cut, size - cut)] {
+            let interpret = |first: usize, count: usize| interpret(slots, first, count);
+            // SAFETY: as above.
+            unsafe { machine.stretch(slots, memory, range, None, interpret) };
         }
-    }
-
-    fn element(&mut self, dtype: DType) -> Vec<u8> {
-        let x = self.number();
-        match dtype {
-            DType::F32 => (x as f32).to_ne_bytes().to_vec(),
-            DType::F64 => x.to_ne_bytes().to_vec(),
-            DType::I32 => (x as i32).to_ne_bytes().to_vec(),
-            DType::Bool => vec![u8::from(x > 0.0)],
-            _ => vec![self.below(256) as u8],
-        }
-    }
-}
-
-/// A cluster, the program around it, and the bytes of its inputs.
-pub(super) struct Case {
-    pub program: Program,
-    pub cluster: Cluster,
-    pub inputs: Vec<Vec<u8>>,
-}
-
-impl Case {
-    pub fn new(shape: &[usize]) -> Case {
-        Case {
-            program: Program {
-                slots: Vec::new(),
-                steps: Vec::new(),
-                inputs: Vec::new(),
-                outputs: Vec::new(),
-                donations: Vec::new(),
-                arena_bytes: 0,
-                groups: Vec::new(),
-                independent: Vec::new(),
-                can_fail: false,
-            },
-            cluster: Cluster {
-                shape: shape.into(),
-                loads: Vec::new(),
-                code: Vec::new(),
-                stores: Vec::new(),
-            },
-            inputs: Vec::new(),
-        }
-    }
-
-    pub fn push(&mut self, kind: InstrKind, dtype: DType) -> usize {
-        self.cluster.code.push(Instr { kind, dtype });
-        self.cluster.code.len() - 1
-    }
-
-    fn dtype(&self, register: usize) -> DType {
-        self.cluster.code[register].dtype
-    }
-
-    pub fn size(&self) -> usize {
-        self.cluster.shape.size()
-    }
-
-    /// Loads a view of a new slot with `extent` random elements.
-    pub fn load(&mut self, dice: &mut Dice, dtype: DType, strides: Vec<isize>, offset: usize, extent: usize) {
-        let slot = self.program.slots.len();
-        self.program.slots.push(Slot {
-            spec: Spec::new([extent], dtype),
-            location: Location::Input(self.inputs.len()),
-        });
-        self.inputs
-            .push((0..extent).flat_map(|_| dice.element(dtype)).collect());
-        let (shape, load) = (self.cluster.shape.clone(), self.cluster.loads.len());
-        self.cluster.loads.push(View {
-            slot,
-            shape,
-            strides,
-            offset,
-        });
-        self.push(InstrKind::Load(load), dtype);
-    }
-
-    pub fn store(&mut self, register: usize, donated: Option<usize>) {
-        let slot = self.program.slots.len();
-        self.program.slots.push(Slot {
-            spec: Spec::new([self.size()], self.dtype(register)),
-            location: Location::Output(self.program.donations.len()),
-        });
-        self.program.donations.push(donated);
-        self.cluster.stores.push((register, slot));
-    }
-
-    /// A view of a random kind.
-    fn random_load(&mut self, dice: &mut Dice, dtype: DType) {
-        let dims = self.cluster.shape.dims().to_vec();
-        let contiguous: Vec<isize> = Shape::from(&*dims)
-            .strides()
-            .iter()
-            .map(|&s| s as isize)
-            .collect();
-        let (size, last, ahead) = (self.size(), dims[dims.len() - 1], dice.below(3));
-        let only = |axis: usize, stride: isize| {
-            let mut strides = vec![0; dims.len()];
-            strides[axis] = stride;
-            strides
-        };
-        match dice.below(9) {
-            // A short row again and again, another one for each index of the first axis.
-            7 | 8 if dims.len() == 3 => {
-                let strides = vec![last as isize, 0, 1];
-                self.load(dice, dtype, strides, ahead, ahead + dims[0] * last);
-            }
-            0 => self.load(dice, dtype, vec![0; dims.len()], ahead, ahead + 1),
-            1 => self.load(dice, dtype, only(dims.len() - 1, 1), ahead, ahead + last),
-            2 => self.load(dice, dtype, only(0, 1), ahead, ahead + dims[0]),
-            // Backwards along the last axis.
-            3 => self.load(dice, dtype, only(dims.len() - 1, -1), last - 1, last),
-            // Rows with gaps.
-            4 => {
-                let strides = contiguous.iter().map(|s| s * 2).collect();
-                self.load(dice, dtype, strides, ahead, ahead + 2 * size);
-            }
-            _ => self.load(dice, dtype, contiguous, 0, size),
-        }
-    }
-
-    /// One more instruction on random registers, if they fit.
-    fn grow(&mut self, dice: &mut Dice, floats: &[DType]) {
-        let [x, y, z] = [0; 3].map(|_| dice.below(self.cluster.code.len()));
-        let (dx, dy) = (self.dtype(x), self.dtype(y));
-        let float = dx.is_float();
-        match dice.below(6) {
-            0 => {
-                let dtype = dice.pick(&[floats[0], DType::I32, DType::Bool]);
-                let number = dice.pick(&[0.25, 2.0, -4.0, 3.0, 0.0]);
-                self.push(InstrKind::Const(f64::to_bits(number)), dtype);
-            }
-            1 | 2 if float => {
-                let op = dice.pick(&UNARY);
-                self.push(InstrKind::Unary(op, x), dx);
-            }
-            2 | 3 if dx == dy && dx != DType::U8 => {
-                let op = dice.pick(&BINARY);
-                let fits = match dx {
-                    DType::Bool => op.is_compare(),
-                    DType::I32 => {
-                        !op.is_of_floats() && !matches!(op, BinaryOp::Div | BinaryOp::Rem | BinaryOp::Pow)
-                    }
-                    _ => true,
-                };
-                if fits {
-                    let dtype = if op.is_compare() { DType::Bool } else { dx };
-                    self.push(InstrKind::Binary(op, x, y), dtype);
-                }
-            }
-            4 if self.dtype(z) == DType::Bool && dx == dy && dx != DType::U8 => {
-                self.push(InstrKind::Where(z, x, y), dx);
-            }
-            _ => {
-                let to = dice.pick(&[floats[0], floats[floats.len() - 1], DType::I32, DType::Bool]);
-                self.push(InstrKind::Cast(x), to);
-            }
-        }
-    }
-
-    pub fn random(dice: &mut Dice, shape: &[usize]) -> Case {
-        let mut case = Case::new(shape);
-        let floats: &[DType] = dice.pick(&[&[DType::F32][..], &[DType::F64], &[DType::F32, DType::F64]]);
-        for _ in 0..1 + dice.below(5) {
-            let dtype = dice.pick(&[
-                floats[0],
-                floats[floats.len() - 1],
-                DType::I32,
-                DType::Bool,
-                DType::U8,
-            ]);
-            case.random_load(dice, dtype);
-        }
-        for _ in 0..2 + dice.below(40) {
-            case.grow(dice, floats);
-        }
-        let mut free: Vec<usize> = (0..case.inputs.len()).collect();
-        for _ in 0..1 + dice.below(4) {
-            let register = dice.below(case.cluster.code.len());
-            if case.dtype(register) == DType::U8 {
-                continue;
-            }
-            // A donated buffer must be read element for element.
-            let dtype = case.dtype(register);
-            let straight = |&i: &usize| {
-                let view = &case.cluster.loads[i];
-                view.is_contiguous() && view.offset == 0 && case.program.slots[i].spec.dtype == dtype
-            };
-            let donated = free.iter().position(straight).filter(|_| dice.below(2) == 0);
-            let donated = donated.map(|i| free.swap_remove(i));
-            case.store(register, donated);
-        }
-        if case.cluster.stores.is_empty() {
-            let register = case.push(InstrKind::Const(1.0_f64.to_bits()), floats[0]);
-            case.store(register, None);
-        }
-        case
-    }
-
-    /// The results' bytes, computed by `compute` in memory of their own.
-    pub fn results(&self, compute: impl FnOnce(&[RawBytes])) -> Vec<Vec<u8>> {
-        let outputs = self.cluster.stores.iter().map(|&(register, _)| {
-            let bytes = self.size() * self.dtype(register).size();
-            vec![0xaa; bytes]
-        });
-        let mut memory: Vec<Aligned> = self
-            .inputs
-            .iter()
-            .cloned()
-            .chain(outputs)
-            .map(|bytes| Aligned::of(&bytes))
-            .collect();
-        let place: Vec<usize> = (0..memory.len())
-            .map(|slot| match self.program.slots[slot].location {
-                Location::Output(o) => self.program.donations[o].unwrap_or(slot),
-                _ => slot,
-            })
-            .collect();
-        let slots: Vec<RawBytes> = place.iter().map(|&slot| memory[slot].raw()).collect();
-        compute(&slots);
-        let stores = self.cluster.stores.iter();
-        stores
-            .map(|&(register, slot)| {
-                let bytes = self.size() * self.dtype(register).size();
-                memory[place[slot]].bytes()[..bytes].to_vec()
-            })
-            .collect()
-    }
-
-    /// Whether machine code has a guard and would overwrite an input, so that there is none.
-    fn is_left_to_the_interpreter(&self) -> bool {
-        let guarded = self.cluster.code.iter().any(|instr| match instr.kind {
-            InstrKind::Unary(op, _) => matches!(op, UnaryOp::Sin | UnaryOp::Cos),
-            InstrKind::Binary(op, ..) => op == BinaryOp::Rem,
-            _ => false,
-        });
-        guarded && self.program.donations.iter().any(Option::is_some)
-    }
-
-    /// Machine code, in two stretches, and the interpreter must agree.
-    pub fn check(&self, dice: &mut Dice, level: Level) {
-        let readings = check::readings(&self.cluster, &self.program).unwrap();
-        let blocks = Blocks::new(&self.cluster, &self.program, &readings).unwrap();
-        // With results past the caches, too, as if these held next to nothing.
-        let caches = dice.pick(&[0, usize::MAX]);
-        let Some(machine) = Machine::with_caches(&self.cluster, &self.program, &readings, level, caches)
-        else {
+    });
+    for ((&(register, _), expected), given) in case.cluster.stores.iter().zip(&expected).zip(&given) {
+        let dtype = case.dtype(register);
+        let elements = expected.chunks(dtype.size()).zip(given.chunks(dtype.size()));
+        for (i, (expected, given)) in elements.enumerate() {
             assert!(
-                self.is_left_to_the_interpreter(),
-                "no machine code for {:?}",
-                self.cluster
+                expected == given || (is_nan(expected, dtype) && is_nan(given, dtype)),
+                "register {register}, element {i} of {size}, cut at {cut}: {given:?} instead of {expected:?} ({} at {}) in {:#?}",
+                dtype,
+                level.name(),
+                case.cluster
             );
-            return;
-        };
-        let pool = Arc::new(Pool::new(1));
-        let env = Env { pool, level };
-        let size = self.size();
-        let interpret = |slots: &[RawBytes], first: usize, count: usize| {
-            let mut file = Aligned::of(&vec![0; blocks.file]);
-            // SAFETY: the slots have their bytes, and the registers theirs.
-            unsafe { blocks.stretch(&env, slots, file.raw().start.as_ptr(), first, count, None) };
-        };
-        let expected = self.results(|slots| interpret(slots, 0, size));
-        let cut = dice.below(size + 1);
-        let given = self.results(|slots| {
-            let mut memory = Aligned::of(&vec![0x55; machine.bytes()]);
-            let memory = memory.raw().start.as_ptr();
-            for range in [(0, cut), (cut, size - cut)] {
-                let interpret = |first: usize, count: usize| interpret(slots, first, count);
-                // SAFETY: as above.
-                unsafe { machine.stretch(slots, memory, range, None, interpret) };
-            }
-        });
-        for ((&(register, _), expected), given) in self.cluster.stores.iter().zip(&expected).zip(&given) {
-            let dtype = self.dtype(register);
-            let elements = expected.chunks(dtype.size()).zip(given.chunks(dtype.size()));
-            for (i, (expected, given)) in elements.enumerate() {
-                assert!(
-                    expected == given || (is_nan(expected, dtype) && is_nan(given, dtype)),
-                    "register {register}, element {i} of {size}, cut at {cut}: {given:?} instead of {expected:?} ({} at {}) in {:#?}",
-                    dtype,
-                    level.name(),
-                    self.cluster
-                );
-            }
         }
     }
 }
 
-fn is_nan(bytes: &[u8], dtype: DType) -> bool {
-    match dtype {
-        DType::F32 => f32::from_ne_bytes(bytes.try_into().unwrap()).is_nan(),
-        DType::F64 => f64::from_ne_bytes(bytes.try_into().unwrap()).is_nan(),
+/// Whether machine code has a guard and would overwrite an input, so that there is none.
+fn is_left_to_the_interpreter(case: &Case) -> bool {
+    let guarded = case.cluster.code.iter().any(|instr| match instr.kind {
+        InstrKind::Unary(op, _) => matches!(op, UnaryOp::Sin | UnaryOp::Cos),
+        InstrKind::Binary(op, ..) => op == BinaryOp::Rem,
         _ => false,
-    }
-}
-
-/// Bytes from a cache line on.
-pub(super) struct Aligned {
-    lines: Vec<[u64; 8]>,
-    len: usize,
-}
-
-impl Aligned {
-    pub fn of(bytes: &[u8]) -> Aligned {
-        let mut aligned = Aligned {
-            lines: vec![[0; 8]; bytes.len().div_ceil(64) + 1],
-            len: bytes.len(),
-        };
-        aligned.bytes()[..bytes.len()].copy_from_slice(bytes);
-        aligned
-    }
-
-    fn bytes(&mut self) -> &mut [u8] {
-        let raw = self.raw();
-        // SAFETY: `raw` lies within the lines, which are borrowed.
-        unsafe { std::slice::from_raw_parts_mut(raw.start.as_ptr(), self.len) }
-    }
-
-    pub fn raw(&mut self) -> RawBytes {
-        let start = self.lines.as_mut_ptr().cast::<u8>();
-        let start = start.wrapping_add(start.align_offset(64));
-        RawBytes {
-            start: NonNull::new(start).unwrap(),
-            len: self.len,
-        }
-    }
+    });
+    guarded && case.program.donations.iter().any(Option::is_some)
 }

@@ -10,9 +10,12 @@ use hyperglow_core::DType;
 use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
 use hyperglow_core::plan::InstrKind;
 
-use self::case::{Aligned, Case, Dice};
+use self::case::check;
 use super::Machine;
-use crate::cpu::cluster::{ClusterKernel, check};
+use crate::cpu::cluster::ClusterKernel;
+use crate::steps::case::{Aligned, Case, Dice};
+use crate::steps::check::readings;
+
 use crate::cpu::exec::Env;
 use crate::cpu::level::Level;
 use crate::cpu::pool::Pool;
@@ -34,7 +37,7 @@ fn random_clusters_are_as_interpreted() {
         };
         let case = Case::random(&mut dice, &shape);
         for level in levels() {
-            case.check(&mut dice, level);
+            check(&case, &mut dice, level);
         }
     }
 }
@@ -55,7 +58,7 @@ fn blocks_of_gathered_operands_join() {
         for _ in 0..8 {
             let case = Case::random(&mut dice, shape);
             for level in levels() {
-                case.check(&mut dice, level);
+                check(&case, &mut dice, level);
             }
         }
     }
@@ -86,7 +89,7 @@ fn values_without_a_register_are_spilled() {
             case.store(sum, None);
             case.store(masks[count / 2], None);
             for level in levels() {
-                case.check(&mut dice, level);
+                check(&case, &mut dice, level);
             }
         }
     }
@@ -117,7 +120,7 @@ fn operands_without_a_register_are_found() {
             }
             case.store(sum, Some(loads));
             for level in levels() {
-                case.check(&mut dice, level);
+                check(&case, &mut dice, level);
             }
         }
     }
@@ -131,7 +134,7 @@ fn what_has_no_machine_code_is_left_to_the_interpreter() {
         case.load(&mut dice, dtype, vec![1], 0, 8);
         let y = case.push(InstrKind::Unary(UnaryOp::Lgamma, 0), dtype);
         case.store(y, None);
-        let readings = check::readings(&case.cluster, &case.program).unwrap();
+        let readings = readings(&case.cluster, &case.program).unwrap();
         for level in Level::available() {
             assert!(Machine::new(&case.cluster, &case.program, &readings, level).is_none());
         }
@@ -168,7 +171,7 @@ fn blocks_beyond_a_guard_are_interpreted() {
         case.store(sum, None);
         let portable = ClusterKernel::new(&case.cluster, &case.program, Level::PORTABLE).unwrap();
         for level in levels() {
-            case.check(&mut dice, level);
+            check(&case, &mut dice, level);
             let kernel = ClusterKernel::new(&case.cluster, &case.program, level).unwrap();
             assert_eq!(
                 (kernel.code_name(), portable.code_name()),

@@ -6,7 +6,7 @@ use hyperglow_core::{Error, Result};
 use super::walk::{MAX_AXES, Reading};
 
 /// The reading of each view. Refuses views beyond their slot, and in-place writes that are not element for element.
-pub(super) fn readings(cluster: &Cluster, program: &Program) -> Result<Vec<Reading>> {
+pub(crate) fn readings(cluster: &Cluster, program: &Program) -> Result<Vec<Reading>> {
     let size = cluster.shape.size();
     let mistake = |text: String| Err(Error::internal("cluster", text));
     let mut readings = Vec::with_capacity(cluster.loads.len());

@@ -13,7 +13,7 @@ pub(crate) struct Walker {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     pub extent: usize,
     /// In elements; 0 repeats an element, a negative stride reverses.
     pub stride: isize,

@@ -5,7 +5,7 @@ use hyperglow_core::plan::rows::{Division, RowGroup};
 use hyperglow_core::plan::{Location, Program, SlotId, Step, StepKind};
 
 /// A group's steps and slots.
-pub(super) struct GroupProgram {
+pub(crate) struct GroupProgram {
     pub rows: usize,
     /// Segments of a row.
     pub segments: usize,
@@ -149,5 +149,16 @@ impl GroupProgram {
             .iter()
             .flat_map(|step| step.reads().into_iter().chain(step.writes()));
         slots.map(|slot| self.program.slots[slot].spec.bytes()).sum()
+    }
+
+    /// Whether no slot that the group writes shares memory with another of its slots.
+    pub fn is_disjoint(&self) -> bool {
+        let all = 0..self.slots.len();
+        let clash = |written: SlotId| {
+            all.clone()
+                .any(|other| other != written && self.program.may_share(written, other))
+        };
+        !all.clone()
+            .any(|slot| self.written[slot].is_some() && clash(slot))
     }
 }
