@@ -49,6 +49,8 @@ const STIRLING: &[f64] = &[
     -1.0 / 360.0,
     1.0 / 12.0,
 ];
+/// 2^-60
+const TINY: f64 = 8.673_617_379_884_035e-19;
 /// (ln(2 pi) - 1) / 2
 const HALF_LN_TWO_PI_LESS_ONE: f64 = 0.418_938_533_204_672_7;
 /// ln pi
@@ -66,6 +68,8 @@ pub(crate) fn lgamma<V: Vector<Element = f64, Wide = V>>(x: V) -> V {
     let reflected = ((x.number(LN_PI) - log(a)) - log(sine)) - positive;
     let infinity = x.number(f64::INFINITY);
     let pole = off.equals(x.number(0.0)) & x.at_most(x.number(0.0));
+    // So near 0 it is -ln |x|, and pi |x| may be subnormal.
+    let reflected = V::select(a.less(x.number(TINY)), -log(a), reflected);
     let y = V::select(x.less(x.number(0.0)), reflected, positive);
     let y = V::select(pole, infinity, y);
     V::select(a.equals(infinity), infinity, y)
@@ -96,7 +100,7 @@ fn of_moderate<V: Vector<Element = f64>>(x: V) -> V {
     product = V::select(two_up, x * (x + one), product);
     let inside = steps.equals(zero);
     // The distance from 2, which is exact.
-    let z = V::select(two_up, x, (x - x.number(2.0)) - steps);
+    let z = V::select(two_up, x, x - (steps + x.number(2.0)));
     let near = z * polynomial(z, NEAR_TWO);
     let logarithm = log(product);
     let y = V::select(down, near + logarithm, near - logarithm);
