@@ -71,7 +71,7 @@ fn a_wrong_bound_is_found() {
     finds(
         &format!("{START}\n{SHARED}\nst.shared.b32 [%d3], %r1;"),
         1,
-        "no memory",
+        "of an allocation of 256",
     );
 }
 
