@@ -30,7 +30,7 @@ pub(in crate::cuda::ptx) const TWO_OVER_PI: [u64; 20] = [
 ];
 
 /// pi / 2 rounded, and the rest.
-const HALF_PI: (f64, f64) = (1.570_796_326_794_896_6, 6.123_233_995_736_766e-17);
+const HALF_PI: (f64, f64) = (std::f64::consts::FRAC_PI_2, 6.123_233_995_736_766e-17);
 /// An argument m 2^k with a whole number m of 53 bits is multiplied by 192 digits, the first of which has the weight 2^(2 - k): that is
 /// the digit at `k + FIRST_DIGIT`.
 const FIRST_DIGIT: i64 = 61;
@@ -102,7 +102,7 @@ pub(super) fn sine<'e>(x: Float<'e, f64>, quarters: u64) -> Float<'e, f64> {
     let exponent = words.op("shr.u64", bits, 52);
     let fraction = words.op("and.b64", bits, (1_u64 << 52) - 1);
     let m = words.op("or.b64", fraction, 1_u64 << 52);
-    // Infinity and NaN have the exponent of a number with digits, and x - x is NaN for them.
+    // Infinity and NaN have the exponent of a number with digits, and x times 0 is NaN for them.
     let most = words.op("min.s64", exponent, 2046);
     let first = words.op("add.s64", most, FIRST_DIGIT - BIAS);
     // x / (pi / 2) modulo 8: three bits before the point, 189 after it.
@@ -132,8 +132,8 @@ pub(super) fn sine<'e>(x: Float<'e, f64>, quarters: u64) -> Float<'e, f64> {
     } else {
         y
     };
-    // NaN for what is not finite.
-    odd + (x - x)
+    // NaN for what is not finite: 0 times infinity is NaN.
+    odd + x * x.number(0.0)
 }
 
 /// pi / 2 times the fraction of 128 bits, as a sum of two.

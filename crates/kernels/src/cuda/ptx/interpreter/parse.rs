@@ -5,6 +5,9 @@ use hyperglow_core::hash::FastMap;
 use super::Fault;
 use super::table::{Function, Type, find};
 
+/// A predicate register, and the value with which it lets the instruction run.
+pub type Guard = (usize, bool);
+
 /// A module.
 #[derive(Debug)]
 pub struct Module {
@@ -28,7 +31,7 @@ pub(super) struct Kernel {
 #[derive(Debug)]
 pub(super) struct Instruction {
     pub line: usize,
-    pub guard: Option<(usize, bool)>,
+    pub guard: Option<Guard>,
     pub action: Action,
 }
 
@@ -269,7 +272,7 @@ impl KernelReader {
         Ok(())
     }
 
-    fn guarded<'t>(&self, content: &'t str) -> Result<(Option<(usize, bool)>, &'t str), String> {
+    fn guarded<'t>(&self, content: &'t str) -> Result<(Option<Guard>, &'t str), String> {
         let Some(rest) = content.strip_prefix('@') else {
             return Ok((None, content));
         };

@@ -90,7 +90,7 @@ impl Reduction<'_> {
         let mut joined = lanes;
         let mut half = WARP / 2;
         while half > 0 {
-            joined = self.reducer.join(joined, self.team.from_ahead(joined, half));
+            joined = self.reducer.join(joined, self.team.shuffled_down(joined, half));
             half /= 2;
         }
         joined

@@ -62,7 +62,7 @@ impl<'e> Team<'e> {
     }
 
     /// The value of the thread `ahead` in the warp. All threads of the warp must run this.
-    pub fn from_ahead(self, value: Reg, ahead: usize) -> Reg {
+    pub fn shuffled_down(self, value: Reg, ahead: usize) -> Reg {
         let to = self.to;
         let word = |word: Reg| {
             let given = to.fresh(word.class);
