@@ -46,6 +46,42 @@ test('a run that was interrupted at any step goes on with the same bits', async 
   }
 })
 
+test('a checkpoint of other data or other options of compile is refused by name', async (t) => {
+  const folder = fresh()
+  const { x, y } = points(32)
+  const start = (more: hg.CompileOptions = {}) =>
+    new hg.Sequential({ inputShape: [4], seed: 1 })
+      .add(new hg.Dense(3, { activation: 'softmax' }))
+      .compile({ optimizer: 'adam', learningRate: 0.01, ...more })
+  const options = { ...quiet, epochs: 2, callbacks: [new hg.Checkpoint(folder)], resume: folder }
+  await start().fit(x, y, options)
+  const further = { ...options, epochs: 3 }
+  const refused = { instanceOf: StateError }
+  await t.throwsAsync(start({ learningRate: 1 }).fit(x, y, further), {
+    ...refused,
+    message: /other settings: optimizer\.learningRate: 0\.01 -> 1; .*loadCheckpoint/,
+  })
+  await t.throwsAsync(start({ clipNorm: 0.5 }).fit(x, y, further), {
+    ...refused,
+    message: /other settings: clipNorm: none -> 0\.5;/,
+  })
+  const model = start()
+  const before = await weightsOf(model)
+  await t.throwsAsync(
+    model.fit(
+      x.map((value) => 3 * value),
+      y,
+      further,
+    ),
+    {
+      ...refused,
+      message: /other training data \(fingerprint [0-9a-f]{16}, now [0-9a-f]{16}\); give the same data/,
+    },
+  )
+  t.deepEqual(await weightsOf(model), before)
+  t.is((await model.fit(x, y, further)).loss.length, 3)
+})
+
 const program = fileURLToPath(new URL('./resumed-run.js', import.meta.url))
 
 /** Starts the run in a separate process and kills it after a time from its start; returns its output, complete if it ended before. */

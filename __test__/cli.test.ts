@@ -259,6 +259,12 @@ test('cka compares layers, and asks for one run', async (t) => {
   t.regex(stderr, /seed_1/)
 })
 
+test('an error of the usage is in the style of the others', (t) => {
+  const { status, stderr } = hyperglow(['mi', 'x.npy'], folderOf())
+  t.is(status, 2)
+  t.is(stderr, "hyperglow: missing required argument 'y'; see hyperglow --help\n")
+})
+
 test('wrong usage, missing data and readers that have enough end as they should', async (t) => {
   const folder = folderOf()
   await dumpIn(folder)

@@ -3,15 +3,21 @@
 import test from 'ava'
 import {
   crossEntropy,
+  Dense,
   debug,
   grad,
+  IBSequential,
   jit,
+  KDE,
   NumericalError,
   ones,
+  type Shape,
   type Tensor,
   tensor,
   Variable,
+  type Weights,
 } from '../ts/index.js'
+import { Layer } from '../ts/layers/index.js'
 
 test.afterEach.always(() => {
   debug({})
@@ -26,6 +32,39 @@ test.serial('checkNaN throws on the line that makes the first NaN', (t) => {
     message: /element 1 .* is NaN/,
   })
   t.regex(error?.stack ?? '', /makeNaN/)
+})
+
+/** The logarithm, whose values at the zeros of a pass for shapes are not finite. */
+class Log extends Layer {
+  constructor() {
+    super({ kind: 'log', name: undefined })
+  }
+
+  build(inputShape: Shape): Shape {
+    return inputShape
+  }
+
+  apply(_weights: Weights, x: Tensor): Tensor {
+    return x.log()
+  }
+}
+
+test.serial('checkNaN checks the batches of fit only, and names the layer and the operation', async (t) => {
+  debug({ checkNaN: true })
+  const model = new IBSequential({ inputShape: [2], seed: 1, trackDynamics: true })
+  model
+    .add(new Log())
+    .add(new Dense(2, { activation: 'softmax' }))
+    .compile()
+    .attachEvaluator(new KDE({ variance: 0.1 }))
+  const x = Float32Array.from({ length: 16 }, (_, i) => i + 1)
+  const y = Int32Array.from({ length: 8 }, (_, i) => i % 2)
+  await t.notThrowsAsync(model.fit(x, y, { epochs: 1, verbose: false }))
+  x.fill(-1)
+  await t.throwsAsync(model.fit(x, y, { epochs: 1, verbose: false }), {
+    instanceOf: NumericalError,
+    message: /\[layers\.0\] element 0 of a tensor of shape \[\d,2\] is NaN, made by log/,
+  })
 })
 
 test.serial('a NaN that is only there to mark what has no value does not stop checkNaN', (t) => {

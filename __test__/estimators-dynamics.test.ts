@@ -276,6 +276,8 @@ test('the report takes the last epoch that an evaluator was due in, and no measu
   const report = theoryReport(model.dynamics(), { n: 128, classes: 3, evaluator: 'KDE' })
   t.regex(report.text, /^KDE, epoch 1 of 2, the last one that it was due in, in nats/)
   t.true(report.layers.every(({ compression }) => Number.isFinite(compression)))
+  const first = theoryReport(model.dynamics(), { n: 128, classes: 3 })
+  t.regex(first.text, /^KDE \(first of 3 evaluators\), epoch 1 of 2/)
   t.throws(() => theoryReport(model.dynamics(), { n: 128, classes: 3, evaluator: 'HSIC' }), {
     code: 'ARGUMENT',
     message: /HSIC measures dependence/,

@@ -207,7 +207,7 @@ test('weights that cannot be are refused before anything is trained', async (t) 
     [{ classWeight: [1, 2] }, ArgumentError, /has 2 numbers, and there are 3 classes/],
     [{ classWeight: { 3: 1 } }, ArgumentError, /a number for class 3/],
     [{ classWeight: { dog: 1 } }, ArgumentError, /classWeight/],
-    [{ classWeight: [1, -1, 1] }, ArgumentError, /classWeight/],
+    [{ classWeight: [1, -1, 1] }, ArgumentError, /classWeight of class 1 is -1, expected/],
   ]
   for (const [options, instanceOf, message] of cases) {
     await t.throwsAsync(net.fit(x, y, { ...quiet, ...options }), { instanceOf, message })

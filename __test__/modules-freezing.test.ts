@@ -45,6 +45,29 @@ test('freezing by pattern', (t) => {
   t.throws(() => model.freeze(3 as never), { instanceOf: ArgumentError })
 })
 
+test('a summary marks frozen layers, and a typo in freeze lists some paths only', (t) => {
+  const model = new Sequential({ inputShape: [3] })
+  for (let i = 0; i < 9; i++) model.add(new Dense(2))
+  t.false(model.summary().includes('frozen'))
+  model.freeze('layers.0')
+  model.freeze('layers.1.bias')
+  t.regex(
+    model.summary(),
+    /dense_1 +dense \(frozen\) .*\n *dense_2 +dense \(1 of 2 weights frozen\) .*\n *dense_3 +dense /,
+  )
+  t.throws(() => model.freeze('layer.0'), {
+    instanceOf: UnknownNameError,
+    message: /^unknown module or weight for freeze "layer\.0": did you mean "layers\.0"\? .* and 16 more$/,
+  })
+})
+
+test('a model is not JSON, and moves to a device only by its name', async (t) => {
+  const model = new Sequential({ inputShape: [3] }).add(new Dense(2))
+  t.throws(() => JSON.stringify(model), { instanceOf: ArgumentError, message: /model\.save\(path\)/ })
+  const move = model.to.bind(model) as unknown as () => Promise<unknown>
+  await t.throwsAsync(move(), { code: 'DEVICE', message: /given no device; name one/ })
+})
+
 test('frozen weights stay as they are in training, and have no moments', async (t) => {
   const model = new Sequential({ inputShape: [4], seed: 2 })
   model.add(new Residual([new Dense(4, { activation: 'relu' })])).add(new Dense(3, { activation: 'softmax' }))

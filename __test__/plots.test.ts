@@ -175,9 +175,25 @@ test('epochs plot: both measures against the epoch, counted from 1', (t) => {
   const panels = spec.hconcat as { title: { text: string } }[]
   t.deepEqual(
     panels.slice(0, 2).map((panel) => panel.title.text),
-    ['epochs vs compression measure', 'epochs vs generalization measure'],
+    ['HSIC(H, X) by epoch', 'HSIC(H, Y) by epoch'],
   )
   t.deepEqual([...new Set(rowsOf(spec).map((row) => row.epoch))], [1, 2, 3, 4, 5, 6, 7])
+})
+
+test('the first of several evaluators is named as such, unless it was asked for', (t) => {
+  const several = dynamics(3, ['KDE', 'HSIC', 'Binned'])
+  for (const draw of [informationPlane, informationPlanePanels, epochsPlot]) {
+    t.true(JSON.stringify(draw(several).spec.title).includes('KDE (first of 3 evaluators)'))
+    t.false(JSON.stringify(draw(several, { evaluator: 'KDE' }).spec.title).includes('first of'))
+    t.false(JSON.stringify(draw(dynamics(3)).spec.title).includes('first of'))
+  }
+})
+
+test('epochs plot: every measured epoch has a marker if they are few', (t) => {
+  const unmarked = (epochs: number) =>
+    rowsOf(epochsPlot(dynamics(epochs)).spec).filter((row) => !(row.xMarked && row.yMarked)).length
+  t.deepEqual([unmarked(5), unmarked(30)], [0, 0])
+  t.true(unmarked(200) > 0)
 })
 
 test('loss plot: training red, validation blue, "Epoch vs Loss"', (t) => {

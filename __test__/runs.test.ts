@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { ArgumentError, DataError, StateError } from '../ts/core/errors.js'
 import { readRuns } from '../ts/dynamics/index.js'
-import { Binned, HSIC, type IBSequential, KDE } from '../ts/index.js'
+import { Binned, Dense, HSIC, IBSequential, KDE } from '../ts/index.js'
 import { type ModelRunsOptions, type RunProgress, runs } from '../ts/models/index.js'
 import { fresh } from './io-scratch.js'
 import { classifier, dataset, points } from './toy-task.js'
@@ -122,19 +122,43 @@ test('a folder of another experiment is refused', async (t) => {
   const storing = plan({ saveTo: folder, seeds: [1] })
   await runs(storing)
   const others: [Partial<ModelRunsOptions<IBSequential>>, RegExp][] = [
-    [{ fit: { epochs: 4, verbose: false } }, /fit was \{"epochs":3\}, now it is \{"epochs":4\}/],
+    [{ fit: { epochs: 4, verbose: false } }, /experiment: fit\.epochs: 3 -> 4;/],
     [{ build: (seed) => build(seed).attachEvaluator(new HSIC({ sigma: 1 })) }, /evaluators were/],
     [
       {
         build: (seed) =>
           classifier({ seed, trackDynamics: true }, 0.05).attachEvaluator(new Binned({ range: [0, 1] })),
       },
-      /model was .*learningRate/,
+      /experiment: optimizer\.options\.learningRate: [\d.]+ -> 0\.05;/,
     ],
   ]
   for (const [change, message] of others) {
     await t.throwsAsync(runs({ ...storing, ...change }), { instanceOf: DataError, message })
   }
+})
+
+test('a folder of runs on other data is refused, and a layer that changed is named', async (t) => {
+  const folder = fresh()
+  const { x, y } = points(32)
+  const options = plan({ saveTo: folder, seeds: [1], data: { x, y } })
+  const first = await runs(options)
+  await t.throwsAsync(runs({ ...options, data: { x: x.map((value) => 3 * value), y } }), {
+    instanceOf: DataError,
+    message: /experiment: other data \(fingerprint [0-9a-f]{16}, now [0-9a-f]{16}\); give another folder/,
+  })
+  t.deepEqual((await runs(options)).toJSON(), first.toJSON())
+  const activated = (activation: 'tanh' | 'relu') => ({
+    ...options,
+    saveTo: join(folder, 'activations'),
+    build: (seed: number) =>
+      new IBSequential({ inputShape: [4], seed, trackDynamics: true })
+        .add(new Dense(3, { activation }))
+        .add(new Dense(3, { activation: 'softmax' }))
+        .compile()
+        .attachEvaluator(new KDE({ variance: 0.1 })),
+  })
+  await runs(activated('tanh'))
+  await t.throwsAsync(runs(activated('relu')), { message: /layers\.0 activation: 'tanh' -> 'relu';/ })
 })
 
 test('models that would make runs of nothing are refused before training', async (t) => {

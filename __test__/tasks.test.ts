@@ -341,6 +341,10 @@ test('parameters that no gradient reaches are refused by name, before anything i
   t.is(Number((await task.parameters.slope.data())[0]), 0)
   await t.throwsAsync(hg.fit(task, line(), { ...quiet, allowUnused: ['slope'] }), expected)
   await t.notThrowsAsync(hg.fit(task, line(), { ...quiet, allowUnused: ['rest'] }))
+  await t.throwsAsync(hg.fit(task, line(), { ...quiet, allowUnused: ['slop'] }), {
+    code: 'UNKNOWN_NAME',
+    message: /unknown module or weight for allowUnused "slop": did you mean "slope"\?/,
+  })
   await t.notThrowsAsync(hg.fit(task, line(), { ...quiet, allowUnused: true }))
 
   class Constant extends Line {

@@ -409,3 +409,13 @@ test.serial('training leaves the event loop free', async (t) => {
   t.log(`longest turn of the event loop: ${longest.toFixed(1)} ms (${wall.toFixed(1)} by the clock)`)
   t.true(longest < allowed, `the longest turn took ${longest} ms, at most ${allowed} allowed`)
 })
+
+test('history and evaluation print as text, and hold only numbers', async (t) => {
+  const model = classifier({ seed: 1 })
+  const history = await model.fitDataset(dataset(32, 16), { epochs: 2, verbose: false })
+  t.regex(String(history), /^epoch +loss .*seconds\n +1 +[\d.]+ .*\n +2 +[\d.]+ /)
+  const evaluation = await model.evaluate(dataset(32, 16))
+  t.regex(String(evaluation), /^loss [\d.]+/)
+  t.deepEqual(Object.keys(evaluation), ['loss', 'metrics'])
+  t.false(JSON.stringify(history).includes('toString'))
+})

@@ -111,6 +111,7 @@ function networkCalls({ type, make, compile, path }: Kind): Call[] {
       parameters: () => [],
       settings: () => [],
       summary: () => [],
+      toJSON: () => [],
       train: () => [],
       unfreeze: () => ['**.bias'],
     }),

@@ -77,6 +77,7 @@ function modelCalls(kind: Kind): Call[] {
       register: () => [new hg.Dense(2), [3], 'head'],
       settings: () => [],
       summary: () => [],
+      toJSON: () => [],
       to: () => ['reference'],
       train: () => [],
       unfreeze: () => ['**.bias'],

@@ -54,7 +54,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .showSuggestionAfterError()
     .exitOverride()
     .configureHelp({ showGlobalOptions: false, minWidthToWrap: 20 })
-    .configureOutput({ getOutHelpWidth: helpWidth, getErrHelpWidth: helpWidth })
+    .configureOutput({ getOutHelpWidth: helpWidth, getErrHelpWidth: helpWidth, outputError: inOurStyle })
     .addHelpText(
       'after',
       helpText(`
@@ -75,6 +75,15 @@ Exit codes: 0 done, 1 the data cannot be measured or a file not be written, 2 wr
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
     return exitCodeOf(error)
   }
+}
+
+/** Writes an error of the usage in the style of the library's errors. */
+function inOurStyle(text: string, write: (text: string) => void): void {
+  const [first = '', ...rest] = text
+    .replace(/^error: /, 'hyperglow: ')
+    .trimEnd()
+    .split('\n')
+  write(`${[`${first}; see hyperglow --help`, ...rest].join('\n')}\n`)
 }
 
 /** Help below the options: prose is broken between words; indented examples stay whole, so that they can be copied. */

@@ -151,8 +151,14 @@ function nearestName(given: string, valid: readonly string[]): string | undefine
  *
  * @param kind of the name, for instance `'loss'`
  */
-export function unknownName(kind: string, given: unknown, valid: readonly string[]): UnknownNameError {
-  const list = valid.length === 0 ? 'none' : valid.join(', ')
+export function unknownName(
+  kind: string,
+  given: unknown,
+  valid: readonly string[],
+  most = Number.POSITIVE_INFINITY,
+): UnknownNameError {
+  const more = valid.length > most ? ` and ${valid.length - most} more` : ''
+  const list = valid.length === 0 ? 'none' : `${valid.slice(0, most).join(', ')}${more}`
   if (typeof given !== 'string') {
     return new UnknownNameError(`${kind}: given ${describe(given)}, expected one of ${list}`)
   }

@@ -1,4 +1,5 @@
 /** Memory, plans and scopes. */
+import { inNamedScope } from './debug.js'
 import { allDevices } from './devices.js'
 import { ArgumentError, describe } from './errors.js'
 import { type DeviceInfo, type DeviceMemoryInfo, type GraphInfo, native } from './native.js'
@@ -64,7 +65,7 @@ export function scope<T>(name: string, f: () => T): T {
   checkValue('scope: f', f, callable<() => T>())
   native.pushScope(name)
   try {
-    return f()
+    return inNamedScope(name, f)
   } finally {
     native.popScope()
   }

@@ -89,6 +89,11 @@ export class TreeDataset<T extends TreeInput = TreeInput> implements AsyncIterab
     )
   }
 
+  /** The rows of the source in their own order. @internal */
+  get rows(): Int32Array {
+    return this.#rows
+  }
+
   /** Rows of the source in the order of an epoch (from 0); batch b is the slice from `b * batchSize`. */
   epochIndices(epoch: number): Int32Array {
     return atOnce(this.ordering(epoch))

@@ -1,4 +1,5 @@
 /** Values of the evaluators on a batch, as tensors: part of a training step. */
+import { allowingNaN } from '../core/debug.js'
 import { ShapeError } from '../core/errors.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import { stack } from '../ops/index.js'
@@ -73,7 +74,10 @@ export function outsideParts(
 ): Tensor | undefined {
   const parts = evaluators.map((evaluator) => segment.slice(1, -1).map((h) => evaluator.outside(h)))
   if (parts.flat().every((part) => part === undefined)) return undefined
-  const none = full([], Number.NaN)
-  const flat = parts.flat().map((part) => part?.cast('float32') ?? none)
-  return stack(flat).reshape([evaluators.length, segment.length - 2])
+  // NaN marks what has no value, so it must not stop `checkNaN`.
+  return allowingNaN(() => {
+    const none = full([], Number.NaN)
+    const flat = parts.flat().map((part) => part?.cast('float32') ?? none)
+    return stack(flat).reshape([evaluators.length, segment.length - 2])
+  })
 }

@@ -51,7 +51,7 @@ export function withUnit(name: string, unit: string | null): string {
 }
 
 /**
- * The titles of the two axes, `I(H; X) [bits]` for information, otherwise `HSIC(H, X)`; and the unit, null if it is not known.
+ * The names of the two measures, `I(H; X)` or `HSIC(H, X)`; their names with the unit, `I(H; X) [bits]`, for axes; and the unit, null if it is not known.
  *
  * @throws ArgumentError if the caller gives another unit than the evaluator's
  */
@@ -59,7 +59,7 @@ export function axisTitles(
   { evaluator, unit }: Measurer,
   wanted: WantedNames,
   caller: string,
-): { xTitle: string; yTitle: string; unit: string | null } {
+): { xName: string; yName: string; xTitle: string; yTitle: string; unit: string | null } {
   const given = wanted.units === '' ? 'none' : wanted.units
   if (given !== undefined && unit !== null && given !== unit) {
     throw new ArgumentError(
@@ -68,9 +68,12 @@ export function axisTitles(
   }
   const names = measureNames({ evaluator, unit })
   const shown = given ?? names.unit
+  const [xName, yName] = [wanted.xTitle ?? names.x, wanted.yTitle ?? names.y]
   return {
-    xTitle: withUnit(wanted.xTitle ?? names.x, shown),
-    yTitle: withUnit(wanted.yTitle ?? names.y, shown),
+    xName,
+    yName,
+    xTitle: withUnit(xName, shown),
+    yTitle: withUnit(yName, shown),
     unit: shown,
   }
 }
@@ -82,6 +85,12 @@ export function evaluatorText({ evaluator, settings }: Measurer): string {
     return value === true ? key : `${key} ${valueText(value)}`
   })
   return told.length === 0 ? evaluator : `${evaluator}: ${told.join(', ')}`
+}
+
+/** The text of an evaluator that was taken because it is the first of several: `KDE (first of 3 evaluators): variance 0.1`. */
+export function amongSeveral(told: string, evaluator: string, count: number): string {
+  if (count < 2) return told
+  return `${evaluator} (first of ${count} evaluators)${told.slice(evaluator.length)}`
 }
 
 function valueText(value: unknown): string {
@@ -96,6 +105,11 @@ function valueText(value: unknown): string {
 
 /** Kind of the row numbers of dynamics: epochs if they are known, steps of training for rows by step, otherwise indices. */
 export type RowKind = 'epoch' | 'step' | 'row'
+
+/** The title of a panel of a measure over the rows: `I(H; X) by epoch`. */
+export function courseText(name: string, rows: RowKind): string {
+  return `${name} by ${rows}`
+}
 
 /** How figures mark the first and the last epoch, as text; empty for one epoch. */
 export function readingHint(rows: RowKind, numbers: readonly number[]): string {

@@ -18,7 +18,7 @@ import {
   type ProcessingViolation,
 } from '../estimators/theory.js'
 import { baseOfUnit } from '../estimators/unit.js'
-import { evaluatorText } from './naming.js'
+import { amongSeveral, evaluatorText } from './naming.js'
 import type { ModelDynamics } from './record.js'
 
 /** Options of {@link theoryReport}. */
@@ -27,7 +27,7 @@ export interface TheoryReportOptions {
   n: number
   /** Number of classes. */
   classes: number
-  /** Name of the evaluator, an estimator of information. Default: the first. */
+  /** Name of the evaluator, an estimator of information. Default: the first, and the title says so if there are several. */
   evaluator?: string
   /** Base of its logarithm, for dynamics without a unit; Math.E for nats, 2 for bits. */
   base?: number
@@ -123,7 +123,8 @@ export function theoryReport(dynamics: ReportedDynamics, options: TheoryReportOp
     tolerance,
   )
   const report = { layers, compressionViolations, relevanceViolations }
-  const title = titleOf(dynamics, index, epoch)
+  const count = given.evaluator === undefined ? evaluators.length : 1
+  const title = titleOf(dynamics, index, epoch, count)
   return { ...report, text: describeReport(title, report) }
 }
 
@@ -177,11 +178,12 @@ function baseOf(evaluator: string, unit: string | null, given: number | undefine
   return own
 }
 
-/** Evaluator with its settings, epoch and unit. */
+/** Evaluator with its settings, epoch and unit. @param count evaluators among which the first was taken; 1 for an evaluator that was asked for */
 function titleOf(
   { evaluators, evaluatorSettings, epochs, values }: ReportedDynamics,
   index: number,
   row: number,
+  count: number,
 ): string {
   const evaluator = evaluatorText({
     evaluator: evaluators[index] as string,
@@ -196,7 +198,8 @@ function titleOf(
       ? `last ${kind} (${number(row)})`
       : `${kind} ${number(row)} of ${number(last)}, the last one that it was due in`
   const name = evaluators[index] as string
-  return evaluator === name ? `${name}, ${when}, in nats` : `${name}, ${when}, in nats\n${evaluator}`
+  const title = `${amongSeveral(name, name, count)}, ${when}, in nats`
+  return evaluator === name ? title : `${title}\n${evaluator}`
 }
 
 function describeReport(title: string, report: Omit<TheoryReport, 'text'>): string {

@@ -1,6 +1,6 @@
 /** The layers of a network and their composition: all of a network except training. */
 import { deviceNamed } from '../core/devices.js'
-import { ArgumentError, describe, StateError } from '../core/errors.js'
+import { ArgumentError, DeviceError, describe, StateError } from '../core/errors.js'
 import { isInstance } from '../core/options.js'
 import { Variable } from '../core/variable.js'
 import type { SaveDynamics } from '../dynamics/save.js'
@@ -264,6 +264,12 @@ export abstract class Composition {
    */
   async to(device: DeviceRequest): Promise<this> {
     const what = `${this.constructor.name}: to`
+    // From JavaScript: without a device the network would silently move to the default device.
+    if ((device as unknown) === undefined) {
+      throw new DeviceError(
+        `${what}: given no device; name one: await model.to('reference'), or 'auto' for the default device`,
+      )
+    }
     const wanted = deviceNamed(what, device)
     await exclusively(this, 'to', async () => {
       const state = stateOf(this)
@@ -273,6 +279,17 @@ export abstract class Composition {
       state.predictor = undefined
     })
     return this
+  }
+
+  /**
+   * Refuses `JSON.stringify`: weights are not JSON.
+   *
+   * @throws ArgumentError
+   */
+  toJSON(): never {
+    throw new ArgumentError(
+      `JSON: a ${this.constructor.name} has weights, which are not JSON; write it to a file with await model.save(path), and read it with load(path)`,
+    )
   }
 
   /** The optimizers by the prefixes of their arrays' names in files. @internal */

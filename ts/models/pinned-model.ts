@@ -1,4 +1,5 @@
 /** A network with its weights fixed at one moment: its activations do not change when the network trains on. */
+import { dryRun } from '../core/debug.js'
 import { allocate, type DType, sizeOf } from '../core/dtype.js'
 import { type Compiled, evaluate, jit, tidy } from '../core/transforms.js'
 import type { Variable } from '../core/variable.js'
@@ -54,17 +55,19 @@ function pointActivations(
 
 /** The points of a network in the order in which they are computed. */
 export function pointsOf(model: Network): Point[] {
-  return tidy(() => {
-    const { activations, tracked } = pointActivations(
-      model,
-      zeros([2, ...model.inputShape], { dtype: model.dtype }),
-      {},
-    )
-    return [...activations].flatMap(([name, { shape }]) =>
-      // Tensors whose rows are not samples, such as time steps, have no activation of a sample.
-      shape[0] === 2 ? [{ name, shape: shape.slice(1), isTracked: tracked.has(name) }] : [],
-    )
-  })
+  return tidy(() =>
+    dryRun(() => {
+      const { activations, tracked } = pointActivations(
+        model,
+        zeros([2, ...model.inputShape], { dtype: model.dtype }),
+        {},
+      )
+      return [...activations].flatMap(([name, { shape }]) =>
+        // Tensors whose rows are not samples, such as time steps, have no activation of a sample.
+        shape[0] === 2 ? [{ name, shape: shape.slice(1), isTracked: tracked.has(name) }] : [],
+      )
+    }),
+  )
 }
 
 /** The weights and state of a network at one moment. */

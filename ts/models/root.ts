@@ -1,3 +1,4 @@
+import { dryRun } from '../core/debug.js'
 import { ShapeError } from '../core/errors.js'
 import { tidy } from '../core/transforms.js'
 import type { Layer } from '../layers/layer.js'
@@ -34,12 +35,17 @@ export class NetworkModule extends Module {
     if (String(inputShape) !== String(own)) {
       throw new ShapeError(`${this.name}: given inputs [${inputShape}], made for inputs [${own}]`)
     }
-    return tidy(() => {
-      const weights = Object.entries(this.paramShapes).map(([path, shape]) => [path, zeros(shape, { dtype })])
-      const state = Object.entries(this.stateShapes).map(([path, shape]) => [path, zeros(shape, { dtype })])
-      const ctx = { training: false, state: Object.fromEntries(state), update() {} }
-      return this.apply(Object.fromEntries(weights), zeros([1, ...own], { dtype }), ctx).shape.slice(1)
-    })
+    return tidy(() =>
+      dryRun(() => {
+        const weights = Object.entries(this.paramShapes).map(([path, shape]) => [
+          path,
+          zeros(shape, { dtype }),
+        ])
+        const state = Object.entries(this.stateShapes).map(([path, shape]) => [path, zeros(shape, { dtype })])
+        const ctx = { training: false, state: Object.fromEntries(state), update() {} }
+        return this.apply(Object.fromEntries(weights), zeros([1, ...own], { dtype }), ctx).shape.slice(1)
+      }),
+    )
   }
 
   apply(weights: Weights, x: Tensor, ctx: Context): Tensor {

@@ -1,5 +1,6 @@
 /** One experiment with several seeds. */
 import { join } from 'node:path'
+import { isTypedArray } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, StateError } from '../core/errors.js'
 import {
   signal as anySignal,
@@ -15,7 +16,8 @@ import {
   text,
   whole,
 } from '../core/options.js'
-import type { ArrayInput } from '../data/array-dataset.js'
+import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
+import { fingerprintOf } from '../data/fingerprint.js'
 import type { BatchSource } from '../data/loader.js'
 import { difference, headingOf } from '../dynamics/heading.js'
 import { holdsStore } from '../dynamics/layout.js'
@@ -24,7 +26,7 @@ import type { NamedRun } from '../dynamics/merged-runs.js'
 import { folderOfRun, runNameKey, writeRun } from '../dynamics/run-files.js'
 import { RunSet } from '../dynamics/run-set.js'
 import { type DynamicsSource, readSource } from '../dynamics/source.js'
-import { type Json, toJson } from '../io/json.js'
+import { differencesOf, differencesText, type Json, toJson } from '../io/json.js'
 import type { Callback } from '../train/callbacks/callback.js'
 import type { FitDatasetOptions, FitOptions } from '../train/fit-model.js'
 import type { EpochLogs, History } from '../train/history.js'
@@ -80,7 +82,7 @@ interface CommonRunsOptions {
 export interface ModelRunsOptions<M extends Network = Network> extends CommonRunsOptions {
   /** Builds and compiles the model of a seed, with this seed, trackDynamics and evaluators. */
   build(seed: number): M | Promise<M>
-  /** Data of all runs, or a function that returns those of a seed. */
+  /** Data of all runs, or a function that returns those of a seed. With `saveTo` it is called for finished seeds too, to compare the data. */
   data: RunData | ((seed: number) => RunData | Promise<RunData>)
   /**
    * Options of `fitDataset` (of `fit` for arrays), or a function that returns those of a seed. @see {@link FitDatasetOptions}
@@ -219,14 +221,18 @@ async function modelRun(
   models.add(model)
   try {
     const options = typeof wanted === 'function' ? wanted(seed, folder) : wanted
-    const plan = { model: planOf(model), fit: plainFit(options) }
+    const given = await (typeof data === 'function' ? data(seed) : data)
+    const plan = {
+      model: planOf(model),
+      fit: plainFit(options),
+      ...(folder === undefined ? {} : { data: await fingerprintOfRun(model, given) }),
+    }
     const stored = folder === undefined ? undefined : await finishedIn(folder)
     if (folder !== undefined && stored !== undefined) {
       checkSame(folder, stored, model, plan)
       report(0, stored.shape[0])
       return stored
     }
-    const given = await (typeof data === 'function' ? data(seed) : data)
     const notes = { [runNameKey]: name, plan }
     const training = trainingOptions(model, options, folder, notes, signal, report)
     const history = isArrays(given)
@@ -266,6 +272,15 @@ function checkModel(model: unknown, seed: number, others: ReadonlySet<Network>):
 function isArrays(data: RunData): data is { readonly x: ArrayInput; readonly y: ArrayInput } {
   const { x, y, [Symbol.iterator]: all, [Symbol.asyncIterator]: each } = Object(data)
   return x !== undefined && y !== undefined && all === undefined && each === undefined
+}
+
+/** The fingerprint of the data of a run; null for data that are made batch by batch. */
+async function fingerprintOfRun({ inputShape }: Network, data: RunData): Promise<string | null> {
+  if (data instanceof ArrayDataset) return fingerprintOf(data)
+  if (!isArrays(data)) return null
+  const isFlat = isTypedArray(data.x)
+  using held = await ArrayDataset.inTurns(data.x, data.y, isFlat ? { inputShape } : {})
+  return await fingerprintOf(held)
 }
 
 /** Options of fit for one run of the set. */
@@ -313,6 +328,13 @@ async function finishedIn(folder: string): Promise<Dynamics | undefined> {
   return stored.finished ? stored : undefined
 }
 
+/** A difference without the names of the parts of a blueprint: `layers.0 activation: 'tanh' -> 'relu'`. */
+function briefly(change: string): string {
+  return change.replace(/\.blueprint\.arguments\.(\d+)(\.?)/, (_, index: string, further: string) =>
+    further === '' ? ` argument ${Number(index) + 1}` : ' ',
+  )
+}
+
 /** Refuses a finished run of another experiment. */
 function checkSame(
   folder: string,
@@ -321,14 +343,17 @@ function checkSame(
   plan: { readonly [part: string]: Json },
 ): void {
   const heading = headingOf(model.evaluators, outlineOf(model).layers)
-  const was = Object(stored.notes.plan) as Record<string, unknown>
-  const other = Object.keys(plan).find((part) => JSON.stringify(was[part]) !== JSON.stringify(plan[part]))
-  const differs =
-    difference(stored, heading) ??
-    (other === undefined
-      ? undefined
-      : `${other} was ${JSON.stringify(was[other] ?? null)}, now it is ${JSON.stringify(plan[other])}`)
-  if (differs === undefined) return
+  const was = Object(stored.notes.plan) as Record<string, Json | undefined>
+  const changed = [
+    ...differencesOf(was.model, plan.model).map(briefly),
+    ...differencesOf(was.fit, plan.fit, 'fit'),
+    // Runs of older versions have no fingerprint.
+    ...(was.data === undefined || was.data === plan.data
+      ? []
+      : [`other data (fingerprint ${was.data ?? 'none'}, now ${plan.data ?? 'none'})`]),
+  ]
+  const differs = difference(stored, heading) ?? differencesText(changed)
+  if (differs === '') return
   throw new DataError(
     `runs: ${folder} holds a finished run of another experiment: ${differs}; give another folder, or delete that one`,
   )

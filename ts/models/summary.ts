@@ -4,7 +4,7 @@ import type { Network } from './network.js'
 
 const heading = ['Layer', 'Kind', 'Output shape', 'Parameters'] as const
 
-/** The layers of a network as a text table; a layer's children are indented below it. */
+/** The layers of a network as a text table; a layer's children are indented below it, and frozen layers are marked. */
 export function summarize(model: Network): string {
   const table = [[...heading], ...model.layers.flatMap((layer) => rowsOf(layer, layer.name, 0))]
   const lines = textTable(table, { left: [0, 1, 2] }).split('\n')
@@ -23,11 +23,19 @@ export function summarize(model: Network): string {
   ].join('\n')
 }
 
+/** Says whether training leaves parameters of a module as they are. */
+function frozenMark({ params }: AnyModule): string {
+  const all = [...params.values()]
+  const frozen = all.filter(({ trainable }) => !trainable).length
+  if (frozen === 0) return ''
+  return frozen === all.length ? ' (frozen)' : ` (${frozen} of ${all.length} weights frozen)`
+}
+
 /** The rows of a module and of its children; children are indented by two spaces. */
 function rowsOf(module: AnyModule, name: string, depth: number): string[][] {
   const row = [
     `${'  '.repeat(depth)}${name}`,
-    module.kind,
+    `${module.kind}${frozenMark(module)}`,
     `[${module.outputShape?.join(', ')}]`,
     String(module.countParams()),
   ]

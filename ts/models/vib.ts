@@ -30,6 +30,7 @@ import { type Evaluation, measure } from '../train/evaluation.js'
 import { type FitTaskOptions, fit as trainTask } from '../train/fit.js'
 import type { History } from '../train/history.js'
 import { outlineOf } from '../train/outline.js'
+import { printableEvaluation } from '../train/results-text.js'
 import { type TrainOptions, trainChecks } from '../train/run-options.js'
 import type { Task } from '../train/task.js'
 import { TrainingRecord } from '../train/training-record.js'
@@ -369,7 +370,7 @@ export class VIB {
     const feed = treeFeedOf<Batch>(data, this.#device)
     await feed.prepare()
     const { loss = Number.NaN, metrics } = await measure(task, feed, this.seed, undefined)
-    return { loss, metrics }
+    return printableEvaluation({ loss, metrics })
   }
 
   /**

@@ -4,6 +4,9 @@
  */
 import { ArgumentError, describe, unknownName } from '../core/errors.js'
 
+/** Maximum number of paths in a message: a network has hundreds. */
+const mostListed = 12
+
 /** A name between dots. */
 const segment = /^[\p{L}\p{N}_$-]+$/u
 
@@ -31,7 +34,12 @@ export function joinPath(outer: string, name: string): string {
  *
  * @throws UnknownNameError if no path matches, except for `**`, which matches all paths
  */
-export function matching(what: string, pattern: string, paths: readonly string[], noun = 'weight'): string[] {
+export function matching(
+  what: string,
+  pattern: string,
+  paths: readonly string[],
+  noun = 'module or weight',
+): string[] {
   if (typeof pattern !== 'string' || pattern === '') {
     throw new ArgumentError(
       `${what}: the pattern is ${describe(pattern)}, expected a path such as 'layers.0' or 'encoder.**.bias'`,
@@ -40,7 +48,7 @@ export function matching(what: string, pattern: string, paths: readonly string[]
   const parts = pattern.split('.')
   const found = paths.filter((path) => matches(parts, path.split('.')))
   if (found.length > 0 || pattern === '**') return found
-  throw unknownName(`${noun} for ${what}`, pattern, [...modulesOf(paths), ...paths])
+  throw unknownName(`${noun} for ${what}`, pattern, [...modulesOf(paths), ...paths], mostListed)
 }
 
 /** Whether a pattern matches a module, or a module that contains it. */

@@ -1,5 +1,5 @@
 import { ArgumentError, NumericalError } from '../core/errors.js'
-import { axisTitles, evaluatorText, type RowKind } from '../dynamics/naming.js'
+import { amongSeveral, axisTitles, evaluatorText, type RowKind } from '../dynamics/naming.js'
 import { type DynamicsSource, placeOf, readSource, rowNumbers } from '../dynamics/source.js'
 import { type Limits, limitsOf } from './limits.js'
 
@@ -7,7 +7,7 @@ export type { DynamicsLike, DynamicsSource, StoredDynamics } from '../dynamics/s
 
 /** Selection and names of dynamics. */
 export interface DynamicsSelection {
-  /** Index or name of the evaluator; default the first. */
+  /** Index or name of the evaluator. Default: the first, and the subtitle says so if there are several. */
   evaluator?: number | string
   /** Index or name of a layer, or several; default all. */
   layer?: number | string | readonly (number | string)[]
@@ -54,6 +54,9 @@ export interface Trajectories {
   readonly samples: number | null
   /** Bounds of the two measures in their unit, for measures of information with known bounds. */
   readonly limits: Limits
+  /** Names of the two measures without the unit: `I(H; X)`. */
+  readonly xName: string
+  readonly yName: string
   readonly xTitle: string
   readonly yTitle: string
   /** Kind of `numbers`. */
@@ -114,7 +117,11 @@ export function selectDynamics(
     })
   const samples = measured.samples?.[e] ?? null
   return {
-    evaluator: evaluatorText(measurer),
+    evaluator: amongSeveral(
+      evaluatorText(measurer),
+      measurer.evaluator,
+      selection.evaluator === undefined ? evaluators.length : 1,
+    ),
     evaluatorIndex: e,
     ...names,
     samples,

@@ -1,4 +1,5 @@
 import { type Checks, checkOptions, oneOf } from '../core/options.js'
+import { courseText } from '../dynamics/naming.js'
 import { Chart } from './chart.js'
 import { type CoursesSource, selectCourses } from './courses.js'
 import type { Trajectories } from './dynamics.js'
@@ -35,8 +36,8 @@ interface Panel {
 }
 
 /**
- * Both measures against the epoch in two panels: "epochs vs compression measure" for measure(H, X) and "epochs vs generalization measure"
- * for measure(H, Y). Color, dash and marker identify the layers; layers that overlap are named under the title. For several runs the line
+ * Both measures against the epoch in two panels: "I(H; X) by epoch" and "I(H; Y) by epoch", with the names of the evaluator's measures.
+ * Each measured epoch has a marker if there are at most 30 of them, otherwise some have. Color, dash and marker identify the layers; layers that overlap are named under the title. For several runs the line
  * is the mean and the band one standard error on each side: see `band`.
  *
  * @param source a model with tracked dynamics, `{ values, layers, evaluators, .. }`, several of them, or a `RunSet`
@@ -55,7 +56,7 @@ export function epochsPlot(source: CoursesSource, options: EpochsPlotOptions = {
   const panels = (['x', 'y'] as const).map(
     (side): Panel => ({
       side,
-      heading: side === 'x' ? 'epochs vs compression measure' : 'epochs vs generalization measure',
+      heading: courseText(side === 'x' ? trajectories.xName : trajectories.yName, trajectories.rows),
       title: side === 'x' ? trajectories.xTitle : trajectories.yTitle,
       scale: measureScale(trajectories, side, given, { side: 'y', length: height }, { caller, band }),
     }),
@@ -123,6 +124,9 @@ function overText(title: string, courses: readonly Drawn[]): string {
   return text === '' ? '' : `${title}: ${text}`
 }
 
+/** Maximum number of epochs that all have markers. */
+const mostMarked = 30
+
 /** Distance along a line between markers, in pixels. */
 const markerGap = 70
 
@@ -153,7 +157,9 @@ function rowsOf(
     const [xBeneath = 0, yBeneath = 0] = beneath.map((each) => each.get(layer.layer) ?? 0)
     const marked = courses.map((side) => {
       const offset = markerGap * (0.35 + 0.65 * ((index * 0.382) % 1))
-      return new Set(markedPoints((side[index] as Drawn).path, markerGap, offset))
+      const { path } = side[index] as Drawn
+      if (numbers.length <= mostMarked) return new Set(path.flatMap((point, n) => (point ? [n] : [])))
+      return new Set(markedPoints(path, markerGap, offset))
     })
     return numbers.map((epoch, n): JsonObject => {
       const row: JsonObject = { layer: layer.layer, epoch, x: orNull(layer.x[n]), y: orNull(layer.y[n]) }

@@ -16,6 +16,7 @@ import { version } from '../core/version.js'
 import type { TrackerSnapshot } from '../dynamics/tracker.js'
 import { checkPath, reason, systemCode } from '../io/atomic.js'
 import type { ArrayData } from '../io/element-types.js'
+import type { Json } from '../io/json.js'
 import { readSafetensors } from '../io/safetensors.js'
 import { writeTensors } from '../io/tensor-file.js'
 import { tensorInTurns } from '../io/uploads.js'
@@ -66,6 +67,10 @@ interface Description {
     | (Omit<TrackerSnapshot, 'record'> & { record: Omit<TrackerSnapshot['record'], 'values'> })
     | null
   readonly callbacks: readonly { readonly name: string; readonly data: unknown }[]
+  /** Fingerprint of the training data, null if the data are made batch by batch. Missing in files of older versions. */
+  readonly data?: string | null | undefined
+  /** The settings of the training. Missing in files of older versions. */
+  readonly settings?: Json | undefined
 }
 
 /** A run between two batches. */
@@ -76,6 +81,10 @@ export interface RunSnapshot {
   readonly logs: readonly NumberedLogs[]
   readonly meter: MeterSnapshot | undefined
   readonly tracker: TrackerSnapshot | undefined
+  /** Fingerprint of the training data, null if they have none; undefined if it is not known. */
+  readonly data: string | null | undefined
+  /** Settings of optimizers and of the task; undefined if they are not known. */
+  readonly settings: Json | undefined
 }
 
 const dynamicsName = 'dynamics.values'
@@ -221,13 +230,15 @@ export class SavedRun {
 
   /** The run at the checkpoint, without its {@link SavedRun.meter}. */
   get run(): Omit<RunSnapshot, 'meter'> {
-    const { place, epochs, steps, logs, tracker } = this.#description
+    const { place, epochs, steps, logs, tracker, data, settings } = this.#description
     const values = (this.#tensors.get(dynamicsName)?.data ?? new Float32Array()) as Float32Array
     return {
       place,
       epochs,
       steps,
       logs,
+      data,
+      settings,
       tracker: tracker === null ? undefined : { ...tracker, record: { ...tracker.record, values } },
     }
   }

@@ -19,6 +19,7 @@ import type { Trainable } from './model.js'
 import { adviseOnLoss, mismatch, outlineOf } from './outline.js'
 import { Pipeline } from './pipeline.js'
 import { evaluationStep, release, type StepResult } from './program.js'
+import { printableEvaluation } from './results-text.js'
 import { compiledOf, exclusively, stateOf } from './state.js'
 import { SupervisedTask } from './supervised.js'
 import { TargetRule } from './targets.js'
@@ -123,7 +124,7 @@ export async function evaluateModel(
       const task = new SupervisedTask(model, { layers: outline.layers, classes: undefined }, 'evaluate')
       const { loss = Number.NaN, metrics } = await measure(task, feed, model.seed, signal)
       if (Number.isNaN(loss)) await explainNaN(model, compiled, mismatch(compiled, outline) !== undefined)
-      return { loss, metrics }
+      return printableEvaluation({ loss, metrics })
     } finally {
       if (isArrays) (data as ArrayDataset).dispose()
     }

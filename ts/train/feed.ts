@@ -7,6 +7,7 @@ import { isPlainObject } from '../core/options.js'
 import { evaluate, tidy } from '../core/transforms.js'
 import { inTurns } from '../core/turns.js'
 import { ArrayDataset, scaled } from '../data/array-dataset.js'
+import { fingerprintOf, fingerprintOfRows } from '../data/fingerprint.js'
 import { type Batch, type BatchSource, batchCount } from '../data/loader.js'
 import type { FloatDType } from '../nn/initializers.js'
 import { isFinite as finite, stack } from '../ops/index.js'
@@ -40,6 +41,8 @@ export interface Feed<B = Batch, I extends object = object> {
   readonly batches: number | undefined
   /** Text that identifies the division of samples into batches and their order; undefined if the source does not define them. */
   readonly division: string | undefined
+  /** A fingerprint of the samples; left out by a source of batches that are made one by one. */
+  fingerprint?(): Promise<string>
   /** Number of classes of the labels, if it is known. */
   readonly classes?: number | undefined
   /** The batch inside a step, from the arguments of {@link Feed.epoch}. */
@@ -130,6 +133,12 @@ class ArrayFeed implements Feed<Batch, FedInput> {
 
   get division(): string | undefined {
     return divisionOf(this.#data)
+  }
+
+  async fingerprint(): Promise<string> {
+    const { weights } = this.#options
+    const own = await fingerprintOf(this.#data)
+    return weights === undefined ? own : `${own} ${await fingerprintOfRows([weights], this.#data.indices)}`
   }
 
   get classes(): number | undefined {

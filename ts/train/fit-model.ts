@@ -1,7 +1,7 @@
 /** The training of models: a supervised task and its data for the training loop. */
 import { literal } from '../core/create.js'
 import type { DeviceRequest } from '../core/devices.js'
-import { ArgumentError, DataError, StateError } from '../core/errors.js'
+import { ArgumentError, DataError, describe, StateError } from '../core/errors.js'
 import {
   between,
   type Checks,
@@ -39,7 +39,7 @@ export interface ModelTrainOptions extends TrainOptions {
   numClasses?: number
   /**
    * Weight of each class in training: one number per class, or numbers by class (omitted classes have weight 1). The mean of a batch is
-   * weighted, as with `weight` of `lossOptions`, which it replaces. For 'crossEntropy' and 'nll'. Not used in validation and `evaluate`.
+   * weighted, as with `weight` of `lossOptions`, which it replaces. For 'crossEntropy' and 'nll'. Not used for metrics, in validation and `evaluate`.
    * Default: the weights of the loss.
    */
   classWeight?: readonly number[] | Readonly<Record<number, number>>
@@ -78,12 +78,10 @@ const modelChecks: Checks<ModelTrainOptions> = {
   ...trainChecks,
   numClasses: whole(1),
   classWeight: {
-    expected: 'finite numbers of at least 0, a list or a record by class',
+    expected: 'a list of numbers, or a record of numbers by class such as { 0: 1, 1: 2 }',
     accepts: (value) =>
       (isList(value) || isPlainObject(value)) &&
-      Object.entries(value as object).every(
-        ([key, weight]) => /^\d+$/.test(key) && Number.isFinite(weight) && (weight as number) >= 0,
-      ),
+      Object.keys(value as object).every((key) => /^\d+$/.test(key)),
   },
 }
 /** The checks of {@link FitDatasetOptions}. */
@@ -395,7 +393,7 @@ function saveOf(
 /**
  * The weights of classes as a tensor.
  *
- * @throws ArgumentError if the loss has no class weights or already has some, or for an unknown class
+ * @throws ArgumentError for a weight that is no number of at least 0, if the loss has no class weights or already has some, or for an unknown class
  */
 function classWeightsOf(
   model: Trainable,
@@ -403,6 +401,12 @@ function classWeightsOf(
   classes: number | undefined,
   { isWeighable = false }: Pick<Recipe, 'isWeighable'>,
 ): Tensor {
+  const bad = Object.entries(given).find(([, weight]) => !(Number.isFinite(weight) && weight >= 0))
+  if (bad !== undefined) {
+    throw new ArgumentError(
+      `fit: classWeight of class ${bad[0]} is ${describe(bad[1])}, expected a finite number of at least 0`,
+    )
+  }
   const { lossName, ignoreIndex } = compiledOf(model, 'fit')
   if (!isWeighable || (lossName !== 'crossEntropy' && lossName !== 'nll') || classes === undefined) {
     throw new ArgumentError(

@@ -1,4 +1,5 @@
 /** Results of a training run, epoch by epoch. */
+import { printableHistory } from './results-text.js'
 
 /** Means over the samples of one epoch. */
 export interface EpochLogs {
@@ -14,7 +15,7 @@ export interface EpochLogs {
   readonly seconds: number
 }
 
-/** Training results; a list has one entry for each epoch. */
+/** Training results; a list has one entry for each epoch. `String(history)` is a table. */
 export interface History {
   /** Numbers of the epochs, counted over all training of the model or task from 1. */
   readonly epochs: number[]
@@ -45,7 +46,7 @@ export function historyOf(epochs: readonly NumberedLogs[]): History {
   const hasSome = (name: 'validationLoss' | 'validationMetrics') =>
     epochs.some((logs) => logs[name] !== undefined)
   const losses = epochs.map(({ loss }) => loss)
-  return {
+  return printableHistory({
     epochs: epochs.map(({ epoch }) => epoch),
     loss: losses.every(Number.isNaN) ? [] : losses,
     metrics: lists((logs) => logs.metrics),
@@ -56,7 +57,7 @@ export function historyOf(epochs: readonly NumberedLogs[]): History {
     ...(hasSome('validationMetrics')
       ? { validationMetrics: lists((logs) => logs.validationMetrics ?? {}) }
       : {}),
-  }
+  })
 }
 
 /** The first epochs of a history, one by one. */

@@ -1,5 +1,6 @@
 /** The outline of a network: layers and output, from a pass that computes nothing. */
 
+import { dryRun } from '../core/debug.js'
 import { tidy } from '../core/transforms.js'
 import { ActivatedLayer } from '../layers/activated.js'
 import type { LossName } from '../nn/losses/named.js'
@@ -19,20 +20,22 @@ export interface Outline {
 
 /** The outline of a network. */
 export function outlineOf(model: Trainable): Outline {
-  return tidy(() => {
-    const x = zeros([2, ...model.inputShape], { dtype: model.dtype })
-    const pass = model.pass({ tracking: true })
-    const { output, hidden } = model.forward(x, pass)
-    const names = hidden.map((h, index) => pass.nameOf(h) ?? `hidden_${index + 1}`)
-    const layer = pass.producer(output)
-    const isKnown = layer instanceof ActivatedLayer && layer.activationName !== 'custom'
-    return {
-      // In the segment 'origin' the last output is the target.
-      layers: model.segment === 'origin' ? names.slice(0, -1) : names,
-      outputShape: output.shape.slice(1),
-      last: isKnown ? { name: layer.name, activation: layer.activationName } : undefined,
-    }
-  })
+  return tidy(() =>
+    dryRun(() => {
+      const x = zeros([2, ...model.inputShape], { dtype: model.dtype })
+      const pass = model.pass({ tracking: true })
+      const { output, hidden } = model.forward(x, pass)
+      const names = hidden.map((h, index) => pass.nameOf(h) ?? `hidden_${index + 1}`)
+      const layer = pass.producer(output)
+      const isKnown = layer instanceof ActivatedLayer && layer.activationName !== 'custom'
+      return {
+        // In the segment 'origin' the last output is the target.
+        layers: model.segment === 'origin' ? names.slice(0, -1) : names,
+        outputShape: output.shape.slice(1),
+        last: isKnown ? { name: layer.name, activation: layer.activationName } : undefined,
+      }
+    }),
+  )
 }
 
 /** A loss's requirement of the last activation. */

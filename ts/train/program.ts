@@ -13,6 +13,7 @@ import {
 } from '../dynamics/coordinates.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import { leavesOf } from '../nn/optim/leaves.js'
+import { matching } from '../nn/paths.js'
 import { concat, stack } from '../ops/index.js'
 import { foldIn, key, splitKey } from '../ops/random.js'
 import { Tensor } from '../ops/tensor.js'
@@ -185,13 +186,19 @@ export function nameOf(task: object): string {
 }
 
 /**
- * Refuses a step that leaves parameters unchanged.
+ * Refuses a step that leaves parameters unchanged, and permissions for parameters that do not exist.
  *
- * @throws StateError naming them
+ * @throws StateError naming them; UnknownNameError for a permission without a parameter
  */
 function checkReached(task: Task<never>, effects: Effects, allowed: boolean | readonly string[]): void {
   if (allowed === true) return
   const { assigned, reached, unreached } = effects
+  if (allowed !== false) {
+    const paths = [task.parameters, task.state ?? {}].flatMap((tree) =>
+      leavesOf<Variable>(tree).map(({ path }) => path),
+    )
+    for (const start of allowed) matching('allowUnused', start, paths)
+  }
   const isAllowed = (path: string) =>
     allowed !== false && allowed.some((start) => path === start || path.startsWith(`${start}.`))
   const trained = leavesOf<Variable>(task.parameters).filter(

@@ -108,6 +108,8 @@ export interface Task<B = Tree> {
    * a task without it begins each fit at epoch 0.
    */
   readonly record?: TrainingRecord
+  /** Settings of the training, such as a clipped norm, as plain values: `fit` with `resume` refuses a checkpoint of other settings. */
+  readonly settings?: Readonly<Record<string, unknown>>
   /** False if steps use neither `step`, `epoch` nor `scalars` of the context, which are then not passed. Default true. */
   readonly usesClock?: boolean
   /** Trains on a batch: gradients, updates, and the numbers to report. */

@@ -24,6 +24,7 @@ import { Pipeline } from './pipeline.js'
 import { release, type StepResult } from './program.js'
 import { ProgressReporter } from './progress/index.js'
 import type { TrainOptions } from './run-options.js'
+import { checkSame, type Sameness, trainingSettings } from './same-run.js'
 import { type ScalarSource, Stepper } from './stepper.js'
 import type { Task } from './task.js'
 import type { TrainingRecord } from './training-record.js'
@@ -76,6 +77,7 @@ export class Run<B> {
   #logs: NumberedLogs[]
   #tracker: DynamicsTracker | undefined
   #schedules: Schedules | undefined
+  #data: Promise<string | null> | undefined
   #place: { -readonly [Part in keyof Place]: Place[Part] }
 
   private constructor(setup: RunSetup<B>) {
@@ -421,8 +423,15 @@ export class Run<B> {
       logs: this.#logs,
       meter: this.#place.isBegun ? await this.#meter.snapshot() : undefined,
       tracker: this.#tracker?.snapshot(),
+      ...(await this.#sameness()),
     }
     await writeCheckpoint(path, this.#held, this.#hooks.all, snapshot)
+  }
+
+  /** The data, whose fingerprint is made once, and the settings of the run. */
+  async #sameness(): Promise<Sameness> {
+    this.#data ??= this.#setup.feed.fingerprint?.() ?? Promise.resolve(null)
+    return { data: await this.#data, settings: trainingSettings(this.#setup.task, this.#held) }
   }
 
   /** Refuses a checkpoint that would be incomplete. */
@@ -458,6 +467,8 @@ export class Run<B> {
       )
     }
     checkpoint.checkCallbacks(this.#hooks.all)
+    checkpoint.check(this.#held)
+    checkSame(checkpoint.run, await this.#sameness())
     await checkpoint.restore(this.#held)
     this.#place = { ...place, division: is.division }
     this.#logs = [...logs]

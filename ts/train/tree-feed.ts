@@ -6,6 +6,7 @@ import { evaluate, tidy } from '../core/transforms.js'
 import { type Tree, treeMap } from '../core/tree.js'
 import { inTurns } from '../core/turns.js'
 import { ArrayDataset, scaled } from '../data/array-dataset.js'
+import { fingerprintOf, fingerprintOfRows } from '../data/fingerprint.js'
 import { batchCount } from '../data/loader.js'
 import { rowsOf, TreeDataset } from '../data/tree-dataset.js'
 import { isFinite as finite, stack } from '../ops/index.js'
@@ -56,6 +57,18 @@ class RowsFeed<B> implements Feed<B> {
 
   get division(): string | undefined {
     return divisionOf(this.#data)
+  }
+
+  fingerprint(): Promise<string> {
+    const data = this.#data
+    if (data instanceof ArrayDataset) return fingerprintOf(data)
+    const leaves = leavesOfTree(this.#source)
+    const paths = leaves.map(({ path }) => path).join()
+    return fingerprintOfRows(
+      leaves.map(({ leaf }) => leaf),
+      data.rows,
+      paths,
+    )
   }
 
   /** The tensors of the source. */
