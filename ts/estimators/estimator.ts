@@ -127,6 +127,22 @@ export abstract class Estimator<O extends object = object> {
   }
 
   /**
+   * Whether `criterion` has a gradient with respect to x, so it can be the objective of a training. False for measurements by counts, ranks or
+   * neighbors, whose gradient is 0.
+   */
+  get hasGradient(): boolean {
+    return this.isLazy
+  }
+
+  /**
+   * Whether copies of samples count as dependence: in estimates of information by neighbors, kernels and bins, and by critics whose held-out
+   * samples have copies among the others. `bootstrap` draws copies, so it refuses such an estimator; `halfJackknife` draws none.
+   */
+  get isBiasedByCopies(): boolean {
+    return false
+  }
+
+  /**
    * The measure of two sets of samples, lazy, and differentiable if its formula is.
    *
    * @param x `[n, dx]`

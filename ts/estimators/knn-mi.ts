@@ -36,6 +36,10 @@ export class KNN extends InformationEstimator<KNNOptions> {
     )
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get minimumSamples(): number {
     return this.params.k + 1
   }

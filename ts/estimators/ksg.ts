@@ -80,6 +80,14 @@ export class KSG extends InformationEstimator<KSGOptions> {
     )
   }
 
+  override get hasGradient(): boolean {
+    return false
+  }
+
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   get #ks(): readonly number[] {
     const { k } = this.params
     return Array.isArray(k) ? k : [k as number]

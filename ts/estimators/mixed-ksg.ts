@@ -49,6 +49,14 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     super(options, { k: 5, standardize: false }, { k: whole(1), standardize: flag })
   }
 
+  override get hasGradient(): boolean {
+    return false
+  }
+
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get minimumSamples(): number {
     return this.params.k + 1
   }

@@ -58,6 +58,10 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
     super(options, { alpha: 1.01, sigma: 'silverman', widthFactor: 1, channels: false }, checks)
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get takes() {
     return { x: 'any', y: 'any' } as const
   }
