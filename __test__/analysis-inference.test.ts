@@ -114,11 +114,36 @@ test('estimators are statistics, those without a lazy value too', async (t) => {
   const x = noise([60, 1], 2)
   const y = x.add(noise([60, 1], 3))
   for (const estimator of [new hg.DistanceCorrelation(), new hg.GaussianMI(), new hg.ResidualMI()]) {
+    const told = await hg.permutationTest(x, y, estimator, { permutations: 19 })
+    t.is(told.pValue, 0.05, estimator.name)
+    if (estimator.isBiasedByCopies) continue
     const found = await hg.bootstrap([x, y], estimator, { resamples: 20, bca: false })
     t.true(found.percentile[0] <= found.percentile[1], estimator.name)
-    const told = await hg.permutationTest(x, y, estimator, { permutations: 19 })
     t.true(near(told.value, found.value, 1e-9), estimator.name)
-    t.is(told.pValue, 0.05, estimator.name)
+  }
+})
+
+test('the bootstrap refuses estimators for which copies are dependence', async (t) => {
+  const [x, y] = [noise([60, 1], 2), noise([60, 1], 3)]
+  const biased = [
+    new hg.Binned(),
+    new hg.EDGE(),
+    new hg.KDE(),
+    new hg.KNN(),
+    new hg.KSG(),
+    new hg.MixedKSG(),
+    new hg.MutualInformation(),
+    new hg.RenyiMI(),
+    new hg.ResidualMI(),
+    new hg.Ross(),
+    new hg.MINE(),
+    new hg.CLUB(),
+  ]
+  for (const estimator of biased) {
+    await t.throwsAsync(hg.bootstrap([x, y], estimator), {
+      instanceOf: ArgumentError,
+      message: new RegExp(`${estimator.name} counts as dependence.*halfJackknife`),
+    })
   }
 })
 
