@@ -303,7 +303,7 @@ export abstract class Estimator<O extends object = object> {
     if (this.takesLabelsAsNumbers('y')) await adviseOnLabels(this.name, 'y', y, b)
     if (isLabels(a) && this.needsClasses('x')) await checkLabels(this.name, 'x', a)
     if (isLabels(b) && this.needsClasses('y')) await checkLabels(this.name, 'y', b)
-    const findings = new Findings(details)
+    const findings = new Findings(details, this.base)
     const value = await this.value(a, b, findings)
     if (!Number.isFinite(value)) {
       throw new NumericalError(
@@ -354,9 +354,14 @@ export abstract class Estimator<O extends object = object> {
     return this.takes[what] === 'numbers'
   }
 
+  /** Base of the logarithm of the unit; Math.E if the value has no unit. */
+  protected get base(): number {
+    return Math.E
+  }
+
   /** Nats in one unit of the value; 1 if it has no unit. */
   protected get natsPerUnit(): number {
-    return 1
+    return Math.log(this.base)
   }
 
   /**
