@@ -257,6 +257,21 @@ test('runs: the t interval of known numbers', async (t) => {
   await t.throwsAsync(hg.summarizeRuns([[1, 2]]), { instanceOf: DataError })
 })
 
+test('few pairs have an exact sign-flip test, and say the smallest p-value that they can have', async (t) => {
+  const three = await hg.comparePaired([1, 1.1, 1.2], [0, 0, 0])
+  t.is(three.signFlipCount, 2)
+  t.is(three.signFlipPValue, 0.25)
+  t.is(three.signFlipSmallestPValue, 0.25)
+  // Of 16 flips of 1, 2, 3, -4 the sums are at least 2 in size in all but those of +-(1 + 4 - 2 - 3) = 0.
+  const four = await hg.comparePaired([1, 2, 3, -4], [0, 0, 0, 0])
+  t.is(four.signFlipPValue, 14 / 16)
+  t.is(four.signFlipSmallestPValue, 1 / 8)
+  const many = Array.from({ length: 13 }, (_, i) => 1 + i)
+  const drawn = await hg.comparePaired(many, Array(13).fill(0), { flips: 99 })
+  t.is(drawn.signFlipPValue, (1 + drawn.signFlipCount) / 100)
+  t.is(drawn.signFlipSmallestPValue, 0.01)
+})
+
 test('paired settings: what both share takes itself out', async (t) => {
   const shared = [1, 9, 4, 7, 3, 8]
   const a = shared.map((value, i) => value + 0.5 + 0.1 * (i % 2))
