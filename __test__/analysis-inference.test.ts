@@ -114,11 +114,36 @@ test('estimators are statistics, those without a lazy value too', async (t) => {
   const x = noise([60, 1], 2)
   const y = x.add(noise([60, 1], 3))
   for (const estimator of [new hg.DistanceCorrelation(), new hg.GaussianMI(), new hg.ResidualMI()]) {
+    const told = await hg.permutationTest(x, y, estimator, { permutations: 19 })
+    t.is(told.pValue, 0.05, estimator.name)
+    if (estimator.isBiasedByCopies) continue
     const found = await hg.bootstrap([x, y], estimator, { resamples: 20, bca: false })
     t.true(found.percentile[0] <= found.percentile[1], estimator.name)
-    const told = await hg.permutationTest(x, y, estimator, { permutations: 19 })
     t.true(near(told.value, found.value, 1e-9), estimator.name)
-    t.is(told.pValue, 0.05, estimator.name)
+  }
+})
+
+test('the bootstrap refuses estimators for which copies are dependence', async (t) => {
+  const [x, y] = [noise([60, 1], 2), noise([60, 1], 3)]
+  const biased = [
+    new hg.Binned(),
+    new hg.EDGE(),
+    new hg.KDE(),
+    new hg.KNN(),
+    new hg.KSG(),
+    new hg.MixedKSG(),
+    new hg.MutualInformation(),
+    new hg.RenyiMI(),
+    new hg.ResidualMI(),
+    new hg.Ross(),
+    new hg.MINE(),
+    new hg.CLUB(),
+  ]
+  for (const estimator of biased) {
+    await t.throwsAsync(hg.bootstrap([x, y], estimator), {
+      instanceOf: ArgumentError,
+      message: new RegExp(`${estimator.name} counts as dependence.*halfJackknife`),
+    })
   }
 })
 
@@ -230,6 +255,21 @@ test('runs: the t interval of known numbers', async (t) => {
   // t(0.975, 2) = 4.302652729749462.
   close(t, [...found.high], [2 + 4.302652729749462 / Math.sqrt(3), 10], 1e-9)
   await t.throwsAsync(hg.summarizeRuns([[1, 2]]), { instanceOf: DataError })
+})
+
+test('few pairs have an exact sign-flip test, and say the smallest p-value that they can have', async (t) => {
+  const three = await hg.comparePaired([1, 1.1, 1.2], [0, 0, 0])
+  t.is(three.signFlipCount, 2)
+  t.is(three.signFlipPValue, 0.25)
+  t.is(three.signFlipSmallestPValue, 0.25)
+  // Of 16 flips of 1, 2, 3, -4 the sums are at least 2 in size in all but those of +-(1 + 4 - 2 - 3) = 0.
+  const four = await hg.comparePaired([1, 2, 3, -4], [0, 0, 0, 0])
+  t.is(four.signFlipPValue, 14 / 16)
+  t.is(four.signFlipSmallestPValue, 1 / 8)
+  const many = Array.from({ length: 13 }, (_, i) => 1 + i)
+  const drawn = await hg.comparePaired(many, Array(13).fill(0), { flips: 99 })
+  t.is(drawn.signFlipPValue, (1 + drawn.signFlipCount) / 100)
+  t.is(drawn.signFlipSmallestPValue, 0.01)
 })
 
 test('paired settings: what both share takes itself out', async (t) => {

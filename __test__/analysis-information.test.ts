@@ -108,6 +108,12 @@ test('normalized information depends on no unit, is near 0 of independent and ne
   const [x, u] = [noise(n, 21), noise(n, 22)]
   const y = x.add(u.mul(0.5))
   const first = await hg.normalizedInformation(x, y)
+  for (const [a, b, place] of [
+    [x, y.mul(0), /y: column 0 is constant.*leave the column out/],
+    [hg.concat([x, x.mul(0).add(2)], 1), y, /x: column 1 is constant/],
+  ] as const) {
+    await t.throwsAsync(hg.normalizedInformation(a, b), { instanceOf: DataError, message: place })
+  }
   const scaled = await hg.normalizedInformation(x.mul(1e6).add(3), y.mul(1e-3))
   for (const name of ['geometric', 'joint', 'max'] as const)
     t.true(near(first[name], scaled[name], 1e-9), name)

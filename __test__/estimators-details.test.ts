@@ -216,3 +216,24 @@ test('more columns than neighbors can do with are named', async (t) => {
   const details = await new hg.KSG().estimate(draws(1, 16), draws(2, 16), { details: true })
   t.regex(details.warnings.join(), /in 32 dimensions the nearest of 400 samples are far away/)
 })
+
+test('limits and warnings speak in the unit of the estimate', async (t) => {
+  const x = Float64Array.from({ length: 300 }, (_, i) => Math.sin(i * i))
+  const own = Array.from(x, (v) => v ** 3)
+  const rule = (o: { base?: number }) => hg.mutualInformation(x, own, { ...o, details: true })
+  const ksg = (o: { base?: number }) => new hg.KSG(o).estimate(x, x, { details: true })
+  for (const estimate of [rule, ksg]) {
+    const inBits = await estimate({ base: 2 })
+    const inNats = await estimate({})
+    const said = inBits.warnings.join()
+    const [, bits] = /: \D*([\d.]+) bits/.exec(said) as unknown as [string, string]
+    t.regex(said, / \/ ln 2 of 300 samples/)
+    t.notRegex(said, /nats/)
+    const [, nats] = /: \D*([\d.]+) nats/.exec(inNats.warnings.join()) as unknown as [string, string]
+    t.true(Math.abs(Number(bits) * Math.LN2 - Number(nats)) < 0.01)
+    t.true(Math.abs(inBits.value * Math.LN2 - inNats.value) < 1e-9)
+  }
+  const { limit, limitedBy } = await hg.mutualInformation(x, own, { base: 2, details: true })
+  t.is(limitedBy, 'ln n / ln 2 of 300 samples')
+  t.true(Math.abs(limit - Math.log2(300)) < 1e-12)
+})

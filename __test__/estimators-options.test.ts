@@ -1,5 +1,6 @@
 /** Forms of the estimators that options choose: channels, wide data, clipping, units. */
 import test from 'ava'
+import * as hg from '../ts/index.js'
 import {
   CKA,
   concat,
@@ -111,4 +112,30 @@ test('alignment and distance correlation do not depend on units, however small o
     ])
   const cka = new CKA({ unbiased: true })
   close(t, [await cka.estimateBatches(halves(1e-100))], [await cka.estimateBatches(halves(1))], 1e-9)
+})
+
+test('an estimator has a gradient exactly if it says so', async (t) => {
+  const r = Float64Array.from({ length: 80 }, (_, i) => Math.sin(1.7 * i * i) + 0.3 * Math.cos(i))
+  using x = hg.tensor(r, { shape: [40, 2] })
+  using y = hg.tensor(
+    r.filter((_, i) => i % 2 === 0).map((v, i) => v + 0.5 * Math.sin(3.1 * i)),
+    { shape: [40, 1] },
+  )
+  const all = [
+    ...[new hg.Binned(), new hg.DiscreteMI(), new hg.EDGE(), new hg.GaussianCopulaMI(), new hg.KSG()],
+    ...[new hg.MixedKSG(), new hg.Ross(), new hg.StudentCopulaMI(), new hg.KDE(), new hg.RenyiMI()],
+    ...[new hg.HSIC({ sigma: 1 }), new hg.CKA(), new hg.DistanceCorrelation(), new hg.GaussianMI()],
+  ]
+  for (const one of all) {
+    const other = one instanceof hg.Ross ? hg.tensor(Int32Array.from({ length: 40 }, (_, i) => i % 2)) : y
+    const slope = (await hg
+      .grad((a: hg.Tensor) => one.criterion(a, other))(x)
+      .data()) as Float64Array
+    t.is(
+      slope.some((value) => value !== 0),
+      one.hasGradient,
+      one.name,
+    )
+  }
+  t.false(new hg.MINE().hasGradient)
 })

@@ -1,6 +1,7 @@
 /** Networks of quantized layers: their planes are exact by counting, at every moment of the training. */
 import test from 'ava'
 import { quantizedPlane } from '../ts/analysis/index.js'
+import { ArgumentError, DataError } from '../ts/core/errors.js'
 import { Conv2d, Dense, DiscreteMI, Flatten, IBSequential, Quantized, Residual, tensor } from '../ts/index.js'
 import { numbers } from './helpers.js'
 
@@ -78,5 +79,28 @@ test('the plane of convolutions, blocks and dense layers of 2 to 8 levels is tha
       t.true(withInput <= (plane[l - 1]?.withInput as number) + 1e-12)
       t.true(withTarget <= (plane[l - 1]?.withTarget as number) + 1e-12)
     }
+  }
+})
+
+test('without levels the values of a plane are counted as they are, or refused', async (t) => {
+  const codes = Array.from({ length: 400 }, (_, i) => [i % 4, (i >> 2) % 4].map((v) => -1 + (2 * v) / 3))
+  const y = Int32Array.from(codes, (_, i) => i % 2)
+  const plane = await quantizedPlane(codes, y)
+  t.is(plane.occupied, 16)
+  t.true(Math.abs(plane.entropy - Math.log(16)) < 1e-12)
+  t.true(Math.abs(plane.withTarget - Math.log(2)) < 1e-12)
+  t.deepEqual(await quantizedPlane(codes, y, { levels: 4 }), plane)
+  t.is((await quantizedPlane([[0], [-0], [1]], [0, 1, 1])).occupied, 2)
+  const many = Array.from({ length: 400 }, (_, i) => [i % 8, i % 9])
+  await t.throwsAsync(quantizedPlane(many, y), {
+    instanceOf: DataError,
+    message: /unit 1 of t has 9 different values, expected at most 8 .*levels: 4, range/,
+  })
+  t.is((await quantizedPlane(many, y, { levels: 9 })).occupied, 72)
+  for (const options of [{ range: [-1, 1] }, { rule: 'round' }] as const) {
+    await t.throwsAsync(quantizedPlane(codes, y, options), {
+      instanceOf: ArgumentError,
+      message: /without levels/,
+    })
   }
 })

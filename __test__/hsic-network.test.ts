@@ -9,6 +9,7 @@ import {
   ArrayDataset,
   BatchNorm1d,
   BatchNorm2d,
+  Binned,
   Chain,
   Checkpoint,
   CKA,
@@ -25,6 +26,7 @@ import {
   HSICOutput,
   HSICSequential,
   HSICSigma,
+  KSG,
   key,
   type Layer,
   load,
@@ -432,7 +434,12 @@ test('faults are said before anything is trained', async (t) => {
     t.throws(f, { instanceOf: type as never, message })
   fails(() => plain().compile({}), /layer 'dense_1' has no criterion/)
   fails(() => plain().compile({ criterion: 5 as never }), /expected an Estimator/)
-  fails(() => plain().compile({ criterion: new MINE() }), /cannot be|no value/)
+  for (const measurement of [new MINE(), new KSG(), new Binned()]) {
+    fails(() => plain().compile({ criterion: measurement }), /has no gradient, so no layer can be trained/)
+    fails(() => plain().add(dense(), { criterion: measurement }), /has no gradient/)
+  }
+  fails(() => plain().compile({ criterion, regularizeCoeff: -1 }), /regularizeCoeff.*at least 0/)
+  fails(() => plain().add(dense(), { criterion, regularizeCoeff: -1 }), /regularizeCoeff.*at least 0/)
   fails(() => plain().add(dense(), { criterion: {} as never }), /expected an Estimator/)
   fails(
     () => plain().compile({ criterion, optimizer: (() => {}) as never }),

@@ -9,7 +9,7 @@ import test, { type ExecutionContext } from 'ava'
 import { ArgumentError, DataError, DTypeError, HyperglowError, IOError } from '../ts/core/errors.js'
 import { readIdx, writeIdx } from '../ts/data/idx.js'
 import { Dense, memory, Sequential } from '../ts/index.js'
-import { replaceFile } from '../ts/io/atomic.js'
+import { makeFolder, replaceFile } from '../ts/io/atomic.js'
 import {
   type ArrayData,
   readNpy,
@@ -170,6 +170,21 @@ test('a path that is a folder, or lies under a file, is an IOError that says so'
     error(IOError, /there is a file in place of a folder/),
   )
   t.deepEqual(readdirSync(folder).sort(), ['file', 'inside'])
+})
+
+test('folders are made one by one; where none can be made, an error ends the writing', async (t) => {
+  const folder = fresh()
+  const deep = join(folder, 'a', 'b')
+  t.deepEqual(await makeFolder(deep), [folder, join(folder, 'a'), deep])
+  t.deepEqual(await makeFolder(deep), [])
+  writeFileSync(join(deep, 'file'), '')
+  const under = await t.throwsAsync(makeFolder(join(deep, 'file', 'c')), { instanceOf: IOError })
+  t.regex(under?.message ?? '', /a file in place of a folder/)
+  if (process.platform !== 'linux') return
+  await t.throwsAsync(writeAtomic('/proc/none/here/file', 'text'), {
+    instanceOf: IOError,
+    message: /^cannot write \/proc\/none\/here\/file: .*no folder can be made there/,
+  })
 })
 
 test('a disk that lets the file be no larger is an IOError, and the old file stays', async (t) => {

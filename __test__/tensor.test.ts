@@ -18,6 +18,7 @@ import {
   oneHot,
   ones,
   ShapeError,
+  StateError,
   type Tensor,
   tensor,
   tidy,
@@ -304,4 +305,20 @@ test('steps that go together over rows give the same result in every run', async
   }
   const want = await run().data()
   for (let i = 0; i < 200; i++) t.deepEqual(await run().data(), want)
+})
+
+test('a tensor or Variable as operand of JavaScript is refused; in a text it is described', (t) => {
+  const x = tensor(2)
+  const v = new Variable(tensor([1, 2]), { name: 'w' })
+  for (const one of [x, v] as unknown as number[]) {
+    for (const use of [() => one > 1, () => one - 1, () => one + 1, () => Math.abs(one)]) {
+      t.throws(use, {
+        instanceOf: StateError,
+        message: /greater\(1\), where\(.*await (t|v\.value)\.item\(\)/,
+      })
+    }
+    t.is(`${one}`, String(one))
+  }
+  t.is(`${v}`, 'Variable "w" float32 (2)')
+  t.regex(`${x}`, /^Tensor float32/)
 })

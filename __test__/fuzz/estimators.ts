@@ -205,12 +205,15 @@ const entropyOptions = { k: 3, metric: 'euclidean', base: 2, jitter: 1e-10, seed
 export const estimatorCallsOfAll: readonly Call[] = [
   ...Object.entries(estimators).flatMap(([type, row]) => estimatorCalls(type, row)),
   ...functionCalls(exports, functions),
-  constructorCall('Findings', hg.Findings, () => [true]),
+  constructorCall('Findings', hg.Findings, () => [true, 2]),
   ...methodCalls('Findings', () => new hg.Findings(true), {
+    formula: () => ['ln n'],
+    inUnit: () => [0.5],
     isSaturated: () => [0.5],
     limitToSamples: () => [2, 'the number of samples'],
     limitTo: () => [2, 'the number of samples'],
     warn: () => ['a warning', 'HYPERGLOW_MINE'],
+    withUnit: () => [0.5],
   }),
   constructorCall('KLEntropy', hg.KLEntropy, () => [entropyOptions]),
   ...methodCalls('KLEntropy', () => new hg.KLEntropy({ k: 2 }), {

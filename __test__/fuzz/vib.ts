@@ -44,7 +44,7 @@ export const vibCalls: readonly Call[] = [
     ],
   }),
   ...methodCalls('VIB', compiled, {
-    evaluate: () => [dataset()],
+    evaluate: () => [rows(), y(), { batchSize: 2 }],
     fit: () => [rows(), y(), { ...training(), batchSize: 5, validationSplit: 0.25, shuffle: true }],
     fitDataset: () => [dataset(), { ...training(), validation: dataset(), scalars: { rate: 0.1 }, seed: 1 }],
   }),

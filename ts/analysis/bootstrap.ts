@@ -6,10 +6,12 @@ import {
   type Checks,
   checkOptions,
   flag,
+  isInstance,
   isList,
   whole,
 } from '../core/options.js'
 import { releaseSamples, type SampleData, samplesFrom } from '../estimators/data.js'
+import { Estimator } from '../estimators/estimator.js'
 import type { Tensor } from '../ops/tensor.js'
 import { deviationOf, meanOf, normalBelow, normalQuantile, quantileOf } from './distributions.js'
 import { sameCount } from './read.js'
@@ -78,12 +80,13 @@ export interface Bootstrap {
  *     await bootstrap([x, y], new DistanceCorrelation())
  *     await bootstrap([accuracies], (a) => a.mean(), { level: 0.9 })
  *
- * Rows of all arguments are drawn together, with replacement. Quantiles are interpolated (type 7). Copied samples bias estimates by nearest
- * neighbors: bootstrap over runs for them. Intervals in the unit of the statistic.
+ * Rows of all arguments are drawn together, with replacement. Quantiles are interpolated (type 7). Copied samples bias estimates of
+ * information by neighbors, kernels, bins and critics (`isBiasedByCopies`), so these estimators are refused: use {@link halfJackknife}, or
+ * bootstrap over runs. Intervals in the unit of the statistic.
  *
  * @param data arguments of the statistic, each n samples
  * @param statistic an estimator (of two arguments), or a function from tensors to a scalar
- * @throws ArgumentError for another type of statistic; ShapeError for different numbers of samples; NumericalError if a resample has no
+ * @throws ArgumentError for another type of statistic and for an estimator that copies bias; ShapeError for different numbers of samples; NumericalError if a resample has no
  *   value; the reason of `signal` if it is aborted
  */
 export async function bootstrap(
@@ -93,6 +96,7 @@ export async function bootstrap(
 ): Promise<Bootstrap> {
   const given = checkOptions('bootstrap', options, checks)
   checkStatistic('bootstrap', statistic)
+  checkCopies(statistic)
   if (!isList(data) || data.length === 0) {
     throw new ArgumentError(
       `bootstrap: data is ${describe(data)}, expected an array of the arguments of the statistic`,
@@ -108,6 +112,15 @@ export async function bootstrap(
   } finally {
     for (const [i, part] of samples.entries()) releaseSamples(part, parts[i] as SampleData)
   }
+}
+
+/** Refuses an estimator for which the copies in a resample are dependence. */
+function checkCopies(statistic: Statistic): void {
+  if (!isInstance(statistic, Estimator) || !statistic.isBiasedByCopies) return
+  throw new ArgumentError(
+    `bootstrap: resamples hold copies of samples, which ${statistic.name} counts as dependence, so its intervals would be wrong; ` +
+      `use halfJackknife(x, y, estimator), which draws no copies, or the bootstrap over runs: bootstrap([estimates], (v) => v.mean())`,
+  )
 }
 
 /** The bootstrap of samples that were read. */

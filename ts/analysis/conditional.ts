@@ -179,7 +179,8 @@ export function conditionalOf({ kind, parts }: Variables, { k = 3, correction }:
  * - `gaussian`: {@link gaussianConditional}.
  * - `discrete`: H(X, Z) + H(Y, Z) - H(Z) - H(X, Y, Z) of relative frequencies.
  *
- * Not clipped: an estimate of zero information is as often below 0 as above.
+ * Not clipped: an estimate of zero information is as often below 0 as above. A constant column of x or y has information 0, and one of z
+ * changes nothing.
  *
  * @param x n samples
  * @param y, z the same draws

@@ -75,9 +75,9 @@ const totalChecks: Checks<TotalCorrelationOptions> = {
 
 /** Result of {@link totalCorrelation}. */
 export interface TotalCorrelation {
-  /** Watanabe 1960: sum of H(X_i) - H(X_1, ..., X_m), at least 0. */
+  /** Watanabe 1960: sum of H(X_i) - H(X_1, ..., X_m), at least 0, in nats or the unit of `base`. Constant columns add 0. */
   readonly totalCorrelation: number
-  /** Han 1978: H(X_1, ..., X_m) - sum of H(X_i | the others), at least 0. */
+  /** Han 1978: H(X_1, ..., X_m) - sum of H(X_i | the others), at least 0, in the same unit. */
   readonly dualTotalCorrelation: number
 }
 

@@ -43,9 +43,9 @@ export interface BoundedInformation {
 
 /** Result of {@link noisyInformation}. */
 export interface NoisyInformation {
-  /** I(T; X). */
+  /** I(T; X) of the noisy activations T, X uniform on the samples: at most ln n. 0 of constant activations. */
   readonly withInput: BoundedInformation
-  /** I(T; Y), if labels were given. */
+  /** I(T; Y), if labels were given: at most H(Y). */
   readonly withTarget?: BoundedInformation
 }
 

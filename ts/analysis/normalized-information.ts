@@ -1,9 +1,10 @@
 /** Mutual information of numbers, normalized by entropies. */
+import { DataError } from '../core/errors.js'
 import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
 import type { SampleData } from '../estimators/data.js'
 import { checkApart, distanceToKth, psiOf } from '../estimators/nearest.js'
 import { digammaOf } from '../estimators/special.js'
-import { standardized } from '../estimators/standardized.js'
+import { standardized, varying } from '../estimators/standardized.js'
 import { concat } from '../ops/index.js'
 import { full, type Tensor } from '../ops/tensor.js'
 import { rowsFrom, sameCount, scalarsOf } from './read.js'
@@ -28,9 +29,15 @@ const checks: Checks<NormalizedInformationOptions> = {
 export interface NormalizedInformation {
   /** I(X; Y) by KSG 1, at least 0, nats. */
   readonly mutualInformation: number
-  /** Entropies relative to the scale, nats. */
+  /**
+   * Entropy of x relative to the scale, nats: the differential entropy of the columns at variance 1, minus dx ln(2 scale). So it is not the
+   * differential entropy in the units of x, and grows with n as neighborhoods shrink; compare it with the other entropies of the same call
+   * alone. With scale 'none' the unit of length is 2 standard deviations (a normal variable has 0.726), and it may be below 0.
+   */
   readonly entropyX: number
+  /** The same of y. */
   readonly entropyY: number
+  /** The same of x and y together, minus (dx + dy) ln(2 scale). */
   readonly jointEntropy: number
   /** I / H(X, Y). */
   readonly joint: number
@@ -47,12 +54,13 @@ export interface NormalizedInformation {
 /**
  * Normalized mutual information of continuous variables (Nagel, Diez and Stock 2024, arXiv 2405.04980). Differential entropies depend on
  * units and may be negative. Here the unit of length is the mean size of the neighborhoods of the estimate, so the quotients do not depend
- * on units: with eps_i as in KSG 1 and L = mean ln(eps_i / scale), H(X) = psi(n) - mean psi(n_x + 1) + d_x L and H(X, Y) = psi(n) - psi(k)
+ * on units: with eps_i the distance to the k-th neighbor in the maximum metric and L = mean ln(eps_i / scale), H(X) = psi(n) - mean psi(n_x + 1) + d_x L and H(X, Y) = psi(n) - psi(k)
  * + (d_x + d_y) L.
  *
  * @param x `[n, dx]`, n greater than k
  * @param y the same samples
- * @throws DTypeError for class labels; ShapeError for different numbers of samples; DataError for repeated samples and for too few
+ * @throws DTypeError for class labels; ShapeError for different numbers of samples; DataError for repeated samples, for too few,
+ *   and for a constant column, which has no differential entropy
  */
 export async function normalizedInformation(
   x: SampleData,
@@ -63,6 +71,8 @@ export async function normalizedInformation(
   const { k = 5, scale = 'volume' } = checkOptions(name, options, checks)
   const [a, b] = [await rowsFrom(`${name}: x`, x, k + 1), await rowsFrom(`${name}: y`, y, k + 1)]
   const n = sameCount(name, a, b)
+  for (const [what, rows] of [['x', a] as const, ['y', b] as const])
+    await checkVarying(`${name}: ${what}`, rows)
   await checkApart(name, k, concat([a, b], 1), 'separate copies by noise, or use mutualInformation()')
   const [dx, dy] = [a.shape[1] as number, b.shape[1] as number]
   const found = await scalarsOf(() => {
@@ -93,6 +103,18 @@ export async function normalizedInformation(
     min: over(Math.min(entropyX, entropyY)),
     max: over(Math.max(entropyX, entropyY)),
   }
+}
+
+/** Refuses constant columns, whose differential entropy is -infinity. */
+async function checkVarying(what: string, rows: Tensor): Promise<void> {
+  const { least, column } = await scalarsOf(() => ({
+    least: varying(rows).min(),
+    column: varying(rows).argMin(0),
+  }))
+  if (least === 1) return
+  throw new DataError(
+    `${what}: column ${column} is constant, so its differential entropy is -infinity; leave the column out`,
+  )
 }
 
 /** ln of the unit of length. */

@@ -1,5 +1,5 @@
 /** The information plane of discrete layers, exact by counting. */
-import { ArgumentError, DTypeError, ShapeError } from '../core/errors.js'
+import { ArgumentError, DataError, DTypeError, ShapeError } from '../core/errors.js'
 import { type Checks, checkOptions } from '../core/options.js'
 import { logarithmBase } from '../estimators/check.js'
 import { entropyOf, jointClasses, occupied } from '../estimators/counts.js'
@@ -10,8 +10,13 @@ import { type QuantizeOptions, quantizeChecks } from '../ops/quantize.js'
 import { type Tensor, zeros } from '../ops/tensor.js'
 import { rowsFrom, sameCount, scalarsOf } from './read.js'
 
-/** Options of {@link quantizedPlane}. */
-export interface QuantizedPlaneOptions extends QuantizeOptions {
+/**
+ * Options of {@link quantizedPlane}. Without `levels` the values are counted as they are. With `levels` they are quantized first: `range` is
+ * 'data' (of all units together) and `rule` is 'floor' by default.
+ */
+export interface QuantizedPlaneOptions extends Omit<QuantizeOptions, 'levels'> {
+  /** Number of levels of a quantization before counting. Default: none, each different value is a level. */
+  levels?: number
   /** Base of the logarithm: Math.E for nats (default), 2 for bits. */
   base?: number
 }
@@ -38,14 +43,24 @@ export interface QuantizedPlane {
   readonly targetEntropyCorrected: number
 }
 
+/** Largest number of different values of a unit that are counted as they are. */
+const mostValues = 8
+
 /**
- * The coordinates of a layer in the information plane after uniform quantization. A row of levels is one symbol. Counting is exact for a
- * network whose activations really have these levels ({@link quantize}; Lorenzen, Igel and Nielsen 2022). At most ln n.
+ * The coordinates of a layer in the information plane by counting. A row of levels is one symbol. Counting is exact for a network whose
+ * activations really have these levels ({@link quantize}; Lorenzen, Igel and Nielsen 2022). At most ln n.
+ *
+ * Without `levels` the values are counted as they are, and no unit may have more than 8 different ones. With `levels` the activations are
+ * quantized first, which can only lose information.
+ *
+ *     await quantizedPlane(outputs, labels) // of a layer with 2 to 8 levels
+ *     await quantizedPlane(h, labels, { levels: 4, range: [-1, 1] }) // of tanh units, cut to 4 levels
  *
  * @param t activations `[n, units]`
  * @param labels class labels of the same samples, or one-hot rows
  * @returns nats, or the unit of `base`
- * @throws DTypeError for class labels as t; ShapeError for different numbers of samples
+ * @throws DTypeError for class labels as t; ShapeError for different numbers of samples; DataError without `levels` for a unit of more than 8
+ *   different values; ArgumentError for `range` or `rule` without `levels`
  */
 export async function quantizedPlane(
   t: SampleData,
@@ -54,12 +69,40 @@ export async function quantizedPlane(
 ): Promise<QuantizedPlane> {
   const name = 'quantizedPlane'
   const { base = Math.E, ...quantization } = checkOptions(name, options, checks)
+  const { levels } = quantization
+  if (levels === undefined) checkUncut(name, quantization)
   const [rows, y] = [await rowsFrom(`${name}: t`, t), await samplesFrom(`${name}: labels`, labels)]
   sameCount(name, rows, y)
-  const h = await scalarsOf(() =>
-    entropies(quantizationCodes(rows, quantization).uniqueRows(), classesOf(`${name}: labels`, y)),
-  )
+  if (levels === undefined) await checkFewValues(name, rows)
+  // Adding 0 makes 0 of -0, the same value.
+  const symbols = () => (levels === undefined ? rows.add(0) : quantizationCodes(rows, quantization))
+  const h = await scalarsOf(() => entropies(symbols().uniqueRows(), classesOf(`${name}: labels`, y)))
   return { occupied: h.symbols, ...coordinates(h, rows.shape[0] as number, Math.log(base)) }
+}
+
+/** Refuses options of a quantization that is not asked for. */
+function checkUncut(name: string, { range, rule }: QuantizeOptions): void {
+  const given = range === undefined ? 'rule' : 'range'
+  if (range === undefined && rule === undefined) return
+  throw new ArgumentError(
+    `${name}: ${given} is given without levels, but without levels the values are counted as they are; give levels too, for instance { levels: 2, ${given} }, or leave ${given} out`,
+  )
+}
+
+/** Refuses rows `[n, units]` whose values are too many to be levels. */
+async function checkFewValues(name: string, rows: Tensor): Promise<void> {
+  const n = rows.shape[0] as number
+  const { most, unit } = await scalarsOf(() => {
+    const sorted = rows.sort(0)
+    const steps = sorted.slice([1]).notEqual(sorted.slice([0], [n - 1]))
+    const different = steps.cast('float64').sum(0).add(1)
+    return { most: different.max(), unit: different.argMax(0) }
+  })
+  if (most <= mostValues) return
+  throw new DataError(
+    `${name}: unit ${unit} of t has ${most} different values, expected at most ${mostValues} to be counted as they are; ` +
+      'say how to quantize them: { levels: 4, range: [-1, 1] } for tanh units, or { levels: 4 } for the range of the data',
+  )
 }
 
 /** Entropies in nats of symbols t and classes y, and the numbers of symbols; lazy. */

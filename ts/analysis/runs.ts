@@ -62,7 +62,7 @@ export interface PairedOptions {
   level?: number
   /** Resamples of the bootstrap interval. Default 1000. */
   resamples?: number
-  /** Random signs of the sign-flip test. Default 999. */
+  /** Random flips of the sign-flip test of more than 12 pairs; of fewer pairs all flips are counted. Default 999. */
   flips?: number
   /** Seed of resamples and signs. Default 0. */
   seed?: number
@@ -102,13 +102,18 @@ export interface PairedComparison {
   readonly effectSize: number
   /** Number of flips whose mean is at least as far from 0. */
   readonly signFlipCount: number
-  /** (1 + count) / (1 + flips) of the sign-flip test (Fisher 1935), which needs no normal differences. */
+  /**
+   * Two-sided, of the sign-flip test (Fisher 1935), which needs no normal differences. Up to 12 pairs it is exact, count / 2^pairs; with more
+   * pairs, or given `signs`, it is (1 + count) / (1 + flips).
+   */
   readonly signFlipPValue: number
+  /** The smallest p-value that the sign-flip test of so many pairs can have: 2 / 2^pairs, or 1 / (1 + flips). 3 pairs: 0.25. */
+  readonly signFlipSmallestPValue: number
 }
 
 /**
  * Compares two settings that were run with the same seeds, or on the same data: paired runs differ only in the setting, and common effects
- * cancel in the differences.
+ * cancel in the differences. Few pairs bound the sign-flip test from below: 5 pairs cannot have p < 0.0625, 6 pairs have 0.03125 at best.
  *
  * @param a one number per run
  * @param b the runs with the same seeds, at least 2 pairs
@@ -133,7 +138,7 @@ export async function comparePaired(
   const reach = studentQuantile(0.5 + (given.level ?? 0.95) / 2, degrees) * standardError
   const random = new HostRandom(given.seed ?? 0)
   const bootstrapInterval = await resampled(values, given, random)
-  const { count, flips } = await flipped(values, given, random)
+  const signFlips = await flipped(values, given, random)
   return {
     difference,
     deviation,
@@ -144,8 +149,9 @@ export async function comparePaired(
     interval: [difference - reach, difference + reach],
     bootstrapInterval,
     effectSize: difference === 0 ? 0 : difference / deviation,
-    signFlipCount: count,
-    signFlipPValue: (1 + count) / (1 + flips),
+    signFlipCount: signFlips.count,
+    signFlipPValue: signFlips.pValue,
+    signFlipSmallestPValue: signFlips.smallest,
   }
 }
 
@@ -177,24 +183,38 @@ async function resampled(
   return [quantileOf(means, alpha), quantileOf(means, 1 - alpha)]
 }
 
+/** Largest number of pairs whose 2^pairs flips are all counted. */
+const mostCounted = 12
+
+interface SignFlips {
+  readonly count: number
+  readonly pValue: number
+  readonly smallest: number
+}
+
 async function flipped(
   values: readonly number[],
   { signs, flips = 999 }: PairedOptions,
   random: HostRandom,
-): Promise<{ count: number; flips: number }> {
+): Promise<SignFlips> {
   const n = values.length
   const given = signs && checkSigns(signs, n)
-  const rounds = given?.length ?? flips
   const total = (sign: (i: number) => number) => Math.abs(values.reduce((sum, v, i) => sum + sign(i) * v, 0))
-  const own = total(() => 1)
+  // Ties are exact in theory, but not in floating point.
+  const least = total(() => 1) * (1 - 1e-12)
+  if (given === undefined && n <= mostCounted) {
+    const all = 2 ** n
+    let count = 0
+    for (let flip = 0; flip < all; flip++) if (total((i) => ((flip >> i) & 1 ? -1 : 1)) >= least) count++
+    return { count, pValue: count / all, smallest: 2 / all }
+  }
+  const rounds = given?.length ?? flips
   let count = 0
   for (let b = 0; b < rounds; b++) {
-    const sum = total((i) => given?.[b]?.[i] ?? (random.int(2) === 0 ? -1 : 1))
-    // Ties are exact in theory, but not in floating point.
-    if (sum >= own * (1 - 1e-12)) count++
+    if (total((i) => given?.[b]?.[i] ?? (random.int(2) === 0 ? -1 : 1)) >= least) count++
     if (b % roundsPerTurn(n) === 0) await settled()
   }
-  return { count, flips: rounds }
+  return { count, pValue: (1 + count) / (1 + rounds), smallest: 1 / (1 + rounds) }
 }
 
 function checkSigns(signs: Rounds, n: number): Int8Array[] {

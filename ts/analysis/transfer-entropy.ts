@@ -27,7 +27,7 @@ const checks: Checks<TransferEntropyOptions> = {
 
 /** Result of {@link transferEntropy}. */
 export interface TransferEntropy {
-  /** In nats, or the unit of `base`. */
+  /** I(y_t ; past of x | past of y) in nats, or the unit of `base`; 0 of a constant series, and below 0 by chance. */
   readonly value: number
   /** Number of times t in the estimate. */
   readonly rows: number

@@ -258,6 +258,16 @@ export class Tensor {
     )
   }
 
+  /**
+   * The text of {@link Tensor.toString} in a template string; operators of JavaScript are refused, which would compute with NaN or with text.
+   *
+   * @throws {StateError} for `t > 1`, `t + 1`, `Math.abs(t)` and the like
+   */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'string') return this.toString()
+    throw noNumber('Tensor', 't')
+  }
+
   /** Values if they are computed, otherwise shape and "lazy". Computes nothing. */
   toString(): string {
     if (this.isDisposed) return 'Tensor (disposed)'
@@ -273,6 +283,14 @@ export class Tensor {
   [inspect.custom](): string {
     return this.toString()
   }
+}
+
+/** The error for a tensor or Variable as operand of an operator of JavaScript. @internal */
+export function noNumber(kind: string, values: string): StateError {
+  return new StateError(
+    `a ${kind} is not a number for the operators of JavaScript (+ - * / < > ==) and functions of Math; ` +
+      `use ${values}.add(1), ${values}.sub(1), ${values}.greater(1), where(${values}.greater(1), a, b), or read the number first: await ${values}.item()`,
+  )
 }
 
 /**

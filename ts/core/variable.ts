@@ -15,7 +15,7 @@ import { noteAssigned } from './observer.js'
 import { type Checks, checkOptions, elsewhere, flag, text } from './options.js'
 import { watch } from './registry.js'
 import { constant } from './scalars.js'
-import { evaluated, isTracing, recognizeVariables, Tensor } from './tensor.js'
+import { evaluated, isTracing, noNumber, recognizeVariables, Tensor } from './tensor.js'
 
 /** Options of a {@link Variable}. */
 export interface VariableOptions {
@@ -258,6 +258,16 @@ export class Variable {
     throw new StateError(
       `JSON: the Variable "${this.name}" has no values to write until it is read; write those: JSON.stringify(await v.value.array())`,
     )
+  }
+
+  /**
+   * As for tensors.
+   *
+   * @throws {StateError} for `v > 1`, `v + 1`, `Math.abs(v)` and the like
+   */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'string') return this.toString()
+    throw noNumber('Variable', 'v.value')
   }
 
   toString(): string {

@@ -19,7 +19,7 @@ import {
   required,
   whole,
 } from '../core/options.js'
-import { checkPath, reason, systemCode, writeAtomic } from '../io/atomic.js'
+import { checkPath, makeFolder, reason, systemCode, writeAtomic } from '../io/atomic.js'
 import { toJson } from '../io/json.js'
 import { temporaryName } from '../io/temporary-files.js'
 import {
@@ -165,7 +165,7 @@ export async function prepareFolder(folder: string, overwrite: boolean): Promise
     )
   }
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder, `cannot prepare ${folder}`)
     return store === undefined ? undefined : await setAside(folder, present)
   } catch (error) {
     if (error instanceof HyperglowError) throw error

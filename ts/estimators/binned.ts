@@ -67,6 +67,14 @@ export class Binned extends InformationEstimator<BinnedOptions> {
     }
   }
 
+  override get hasGradient(): boolean {
+    return false
+  }
+
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get takes() {
     return { x: 'numbers', y: 'classes' } as const
   }

@@ -20,12 +20,15 @@ export function noteCapacity(x: Side, y: Side, { nats, method }: Estimate, findi
   const n = x.classes.length
   const [dx, dy] = [x.rows.shape[1] as number, y.rows.shape[1] as number]
   const ofRanks = rankCapacity(n, dx, dy)
-  findings.limitToSamples(2 * Math.log(n) + 5, `2 ln n + 5 of ${n} samples, the limit for any distribution`)
+  findings.limitToSamples(
+    2 * Math.log(n) + 5,
+    `${findings.formula('2 ln n + 5')} of ${n} samples, the limit for any distribution`,
+  )
   if (hasEntropy(x)) findings.limitTo(x.entropy, 'the entropy of x in the samples')
   if (hasEntropy(y)) findings.limitTo(y.entropy, 'the entropy of y in the samples')
   if (!linearMethods.has(method)) {
     const each = Math.min(dx, dy) === 1 ? '' : ` in each of ${Math.min(dx, dy)} dimensions`
-    findings.limitToSamples(ofRanks, `ln n of ${n} samples${each}`)
+    findings.limitToSamples(ofRanks, `${findings.formula('ln n')} of ${n} samples${each}`)
   } else noteExtrapolation('MutualInformation', nats, ofRanks, findings)
 }
 

@@ -30,7 +30,7 @@ export class CLUB extends TrainedEstimator {
   protected override note(nats: number, n: number, _block: number, findings: Findings): void {
     if (nats <= Math.log(n) || Number.isFinite(findings.limit)) return
     findings.warn(
-      `CLUB: ${Number(nats.toPrecision(4))} nats are more than ${n} samples could show (ln n = ${Number(Math.log(n).toPrecision(4))}): y is nearly a function of x, ` +
+      `CLUB: ${findings.withUnit(nats)} are more than ${n} samples could show (${findings.formula('ln n')} = ${findings.inUnit(Math.log(n))}): y is nearly a function of x, ` +
         'or its density is far from normal given x, and then this is no bound; InfoNCE is a lower bound',
       'HYPERGLOW_BEYOND_SAMPLES',
     )

@@ -3,9 +3,11 @@ import { inspect } from 'node:util'
 import { literal } from '../core/create.js'
 import { type Check, type Checks, checkValue, flag, text } from '../core/options.js'
 import type { Tensor } from '../ops/tensor.js'
+import { logarithmBase } from './check.js'
 import { entropyOf } from './counts.js'
 import { type DataKind, kindOfSamples } from './kinds.js'
 import { classCounts, classesOf, isLabels } from './samples.js'
+import { unitOfBase } from './unit.js'
 
 /** Options of a call of `estimate`. */
 export interface EstimateOptions {
@@ -89,7 +91,7 @@ interface Warning {
 
 /**
  * Notes of an estimator during its computation. It is passed down to the formula that does the work, and each level adds its notes. Limits
- * and bounds are in nats, or without unit; the record converts them.
+ * and bounds are in nats, or without unit; the record converts them, and texts are in the unit of the value.
  */
 export class Findings {
   /** Whether a record was requested: if not, skip work that only the record needs. */
@@ -104,8 +106,31 @@ export class Findings {
   #isOfSamples = false
   readonly #warnings: Warning[] = []
 
-  constructor(areWanted = false) {
+  readonly #base: number
+
+  /** @param areWanted whether a record was requested; @param base of the logarithm of the value's unit: Math.E for nats (default), 2 for bits */
+  constructor(areWanted = false, base = Math.E) {
+    checkValue('Findings: base', base, logarithmBase)
     this.areWanted = areWanted
+    this.#base = base
+  }
+
+  /** A number of nats in the unit of the value, without the unit: '0.9054'. */
+  inUnit(nats: number): string {
+    checkValue('inUnit: nats', nats, anyNumber)
+    return String(Number((nats / Math.log(this.#base)).toPrecision(4)))
+  }
+
+  /** A number of nats in the unit of the value, with the unit: '0.9054 bits'. */
+  withUnit(nats: number): string {
+    return `${this.inUnit(nats)} ${unitOfBase(this.#base)}`
+  }
+
+  /** A formula in nats, such as 'ln n', for the unit of the value: 'ln n / ln 2' for bits. */
+  formula(nats: string): string {
+    checkValue('formula: nats', nats, text)
+    if (this.#base === Math.E) return nats
+    return `${/ [+-] /.test(nats) ? `(${nats})` : nats} / ln ${this.#base}`
   }
 
   /** The maximum of the estimate. */

@@ -30,6 +30,10 @@ export class DiscreteMI extends InformationEstimator<DiscreteOptions> {
     )
   }
 
+  override get hasGradient(): boolean {
+    return false
+  }
+
   override get takes() {
     return { x: 'classes', y: 'classes' } as const
   }

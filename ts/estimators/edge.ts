@@ -113,6 +113,14 @@ export class EDGE extends InformationEstimator<EDGEOptions> {
     )
   }
 
+  override get hasGradient(): boolean {
+    return false
+  }
+
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get minimumSamples(): number {
     return 4
   }

@@ -127,6 +127,22 @@ export abstract class Estimator<O extends object = object> {
   }
 
   /**
+   * Whether `criterion` has a gradient with respect to x, so it can be the objective of a training. False for measurements by counts, ranks or
+   * neighbors, whose gradient is 0.
+   */
+  get hasGradient(): boolean {
+    return this.isLazy
+  }
+
+  /**
+   * Whether copies of samples count as dependence: in estimates of information by neighbors, kernels and bins, and by critics whose held-out
+   * samples have copies among the others. `bootstrap` draws copies, so it refuses such an estimator; `halfJackknife` draws none.
+   */
+  get isBiasedByCopies(): boolean {
+    return false
+  }
+
+  /**
    * The measure of two sets of samples, lazy, and differentiable if its formula is.
    *
    * @param x `[n, dx]`
@@ -287,7 +303,7 @@ export abstract class Estimator<O extends object = object> {
     if (this.takesLabelsAsNumbers('y')) await adviseOnLabels(this.name, 'y', y, b)
     if (isLabels(a) && this.needsClasses('x')) await checkLabels(this.name, 'x', a)
     if (isLabels(b) && this.needsClasses('y')) await checkLabels(this.name, 'y', b)
-    const findings = new Findings(details)
+    const findings = new Findings(details, this.base)
     const value = await this.value(a, b, findings)
     if (!Number.isFinite(value)) {
       throw new NumericalError(
@@ -338,9 +354,14 @@ export abstract class Estimator<O extends object = object> {
     return this.takes[what] === 'numbers'
   }
 
+  /** Base of the logarithm of the unit; Math.E if the value has no unit. */
+  protected get base(): number {
+    return Math.E
+  }
+
   /** Nats in one unit of the value; 1 if it has no unit. */
   protected get natsPerUnit(): number {
-    return 1
+    return Math.log(this.base)
   }
 
   /**

@@ -18,6 +18,10 @@ export class GaussianCopulaMI extends InformationEstimator<GaussianOptions> {
     super(options, { biasCorrection: true }, { biasCorrection: flag })
   }
 
+  override get hasGradient(): boolean {
+    return false
+  }
+
   protected override forClasses(): InformationEstimator {
     const { base, clip } = this.params
     return new DiscriminantMI({ base, clip })

@@ -19,7 +19,10 @@ export class InfoNCE extends ScoreBound {
 
   protected override note(nats: number, n: number, block: number, findings: Findings): void {
     super.note(nats, n, block, findings)
-    findings.limitToSamples(Math.log(block), `ln of the ${block} samples that are compared at a time`)
+    findings.limitToSamples(
+      Math.log(block),
+      `${findings.formula('ln n')} of the n = ${block} samples that are compared at a time`,
+    )
   }
 
   protected ofScores(scores: Tensor): Tensor {

@@ -51,8 +51,8 @@ export abstract class InformationEstimator<O extends object = object> extends Es
     return { x: 'numbers', y: 'numbers' }
   }
 
-  protected override get natsPerUnit(): number {
-    return Math.log(this.params.base)
+  protected override get base(): number {
+    return this.params.base
   }
 
   /**

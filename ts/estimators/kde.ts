@@ -37,6 +37,10 @@ export class KDE extends InformationEstimator<KDEOptions> {
     super(options, { variance: 1e-3, bound: 'upper' }, { variance: above(0), bound: oneOf('upper', 'lower') })
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get takes() {
     return { x: 'numbers', y: 'any' } as const
   }

@@ -36,6 +36,10 @@ export class KNN extends InformationEstimator<KNNOptions> {
     )
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get minimumSamples(): number {
     return this.params.k + 1
   }
@@ -63,7 +67,8 @@ export class KNN extends InformationEstimator<KNNOptions> {
       await noteCopies(this.name, x, y, findings)
       const n = x.shape[0] as number
       const most = digammaOf(n) - digammaOf(this.params.k)
-      noteFunctions(this.name, result * this.natsPerUnit, most, `psi(n) - psi(k) of ${n} samples`, findings)
+      const by = `${findings.formula('psi(n) - psi(k)')} of ${n} samples`
+      noteFunctions(this.name, result * this.natsPerUnit, most, by, findings)
     }
     if (!Number.isFinite(result)) {
       for (const data of [x, y]) {

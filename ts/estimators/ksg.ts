@@ -80,6 +80,14 @@ export class KSG extends InformationEstimator<KSGOptions> {
     )
   }
 
+  override get hasGradient(): boolean {
+    return false
+  }
+
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   get #ks(): readonly number[] {
     const { k } = this.params
     return Array.isArray(k) ? k : [k as number]
@@ -139,7 +147,7 @@ export class KSG extends InformationEstimator<KSGOptions> {
     const [n, k] = [x.shape[0] as number, Math.min(...this.#ks)]
     findings.limitToSamples(
       digammaOf(n) - digammaOf(k),
-      `psi(n) - psi(k) of ${n} samples, if the k nearest in x are those in y`,
+      `${findings.formula('psi(n) - psi(k)')} of ${n} samples, if the k nearest in x are those in y`,
     )
     return this.finished(nats, findings)
   }

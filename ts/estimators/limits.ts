@@ -18,7 +18,7 @@ export async function noteEntropies(x: Tensor, y: Tensor, findings: Findings): P
   const n = x.shape[0] as number
   const areDifferent = Math.min(ofX, ofY) > Math.log(n) - 1e-9
   if (areDifferent && !isLabels(x) && !isLabels(y))
-    findings.limitToSamples(Math.log(n), `ln n of ${n} samples`)
+    findings.limitToSamples(Math.log(n), `${findings.formula('ln n')} of ${n} samples`)
   else {
     findings.limitTo(ofX, 'the entropy of x in the samples')
     findings.limitTo(ofY, 'the entropy of y in the samples')
@@ -39,7 +39,7 @@ export function noteFunctions(
 ): void {
   if (nats < 0.9 * most) return
   findings.warn(
-    `${name}: ${short(nats)} nats; for functions of each other it is ${short(most)} (${by}): ${ofFunctions}`,
+    `${name}: ${findings.withUnit(nats)}; for functions of each other it is ${findings.inUnit(most)} (${by}): ${ofFunctions}`,
     'HYPERGLOW_SATURATED',
   )
 }
@@ -52,7 +52,7 @@ export function noteFunctions(
 export function noteExtrapolation(name: string, nats: number, most: number, findings: Findings): void {
   if (nats <= most) return
   findings.warn(
-    `${name}: ${short(nats)} nats, more than the ${short(most)} of ln n per dimension, come from a linear relation with hardly any noise; ` +
+    `${name}: ${findings.withUnit(nats)}, more than the ${findings.inUnit(most)} of ${findings.formula('ln n')} per dimension, come from a linear relation with hardly any noise; ` +
       'the information of an exact relation is infinite, and this is the resolution of the numbers',
     'HYPERGLOW_SATURATED',
   )
@@ -61,10 +61,6 @@ export function noteExtrapolation(name: string, nats: number, most: number, find
 /** Resolution in nats of n samples for the narrower side: n ranks per coordinate. */
 export function rankCapacity(n: number, dx: number, dy: number): number {
   return Math.min(dx, dy) * Math.log(n)
-}
-
-function short(value: number): string {
-  return String(Number(value.toPrecision(4)))
 }
 
 /** How far a formula may exceed the limit by chance: relative, and in nats. */
@@ -79,13 +75,13 @@ export function judge(name: string, nats: number, findings: Findings): void {
     : 'in these samples one argument all but determines the other'
   if (nats > limit + Math.max(byChance.nats, byChance.part * limit)) {
     findings.warn(
-      `${name}: the formula gives ${short(nats)} nats, more than the ${short(limit)} that the samples can carry (${limitedBy}), and is capped there; ${meaning}`,
+      `${name}: the formula gives ${findings.withUnit(nats)}, more than the ${findings.inUnit(limit)} that the samples can carry (${limitedBy}), and is capped there; ${meaning}`,
       'HYPERGLOW_CAPPED',
     )
     return
   }
   findings.warn(
-    `${name}: ${short(Math.min(nats, limit))} nats, the maximum is ${short(limit)} (${limitedBy}): ${meaning}`,
+    `${name}: ${findings.withUnit(Math.min(nats, limit))}, the maximum is ${findings.inUnit(limit)} (${limitedBy}): ${meaning}`,
     findings.isOfSamples ? 'HYPERGLOW_SATURATED' : undefined,
   )
 }

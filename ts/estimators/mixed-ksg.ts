@@ -49,6 +49,14 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     super(options, { k: 5, standardize: false }, { k: whole(1), standardize: flag })
   }
 
+  override get hasGradient(): boolean {
+    return false
+  }
+
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get minimumSamples(): number {
     return this.params.k + 1
   }
@@ -97,7 +105,7 @@ export class MixedKSG extends InformationEstimator<MixedKSGOptions> {
     const n = x.shape[0] as number
     findings.limitToSamples(
       Math.log(n) - digammaOf(this.params.k),
-      `ln n - psi(k) of ${n} samples, if the k nearest in x are those in y`,
+      `${findings.formula('ln n - psi(k)')} of ${n} samples, if the k nearest in x are those in y`,
     )
     const value = await super.value(x, y, findings)
     await noteCopies(this.name, x, y, findings)

@@ -65,6 +65,10 @@ export class MutualInformation extends InformationEstimator<MutualInformationOpt
     super(options, { x: 'auto', y: 'auto', seed: 0 }, { x: kind, y: kind, seed: whole(0) })
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get isLazy(): boolean {
     return false
   }

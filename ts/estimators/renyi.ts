@@ -58,6 +58,10 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
     super(options, { alpha: 1.01, sigma: 'silverman', widthFactor: 1, channels: false }, checks)
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get takes() {
     return { x: 'any', y: 'any' } as const
   }
@@ -83,7 +87,7 @@ export class RenyiMI extends InformationEstimator<RenyiOptions> {
 
   protected override value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     const n = x.shape[0] as number
-    findings.limitToSamples(Math.log(n), `ln n of ${n} samples`)
+    findings.limitToSamples(Math.log(n), `${findings.formula('ln n')} of ${n} samples`)
     return super.value(x, y, findings)
   }
 

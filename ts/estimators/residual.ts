@@ -43,6 +43,10 @@ export class ResidualMI extends InformationEstimator<ResidualOptions> {
     super(options, { k: 3, copula: false }, { k: whole(1), copula: flag })
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get minimumSamples(): number {
     return this.params.k + 2
   }

@@ -51,6 +51,14 @@ export class Ross extends InformationEstimator<RossOptions> {
     )
   }
 
+  override get hasGradient(): boolean {
+    return false
+  }
+
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get takes() {
     return { x: 'numbers', y: 'classes' } as const
   }

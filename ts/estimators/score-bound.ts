@@ -68,10 +68,10 @@ export abstract class ScoreBound<O extends object = object> extends TrainedEstim
   }
 
   /** A constant critic gives 0; an estimate far below means that training failed. */
-  protected override note(nats: number, n: number, _block: number, _findings: Findings): void {
+  protected override note(nats: number, n: number, _block: number, findings: Findings): void {
     if (nats >= -Math.max(1, Math.log(n))) return
     throw new NumericalError(
-      `${this.name}: the estimate is ${Number(nats.toPrecision(4))} nats, far below the 0 of a constant critic, so training failed; ` +
+      `${this.name}: the estimate is ${findings.withUnit(nats)}, far below the 0 of a constant critic, so training failed; ` +
         'take a smaller learningRate, more samples, or standardize: true for columns of very different size',
     )
   }

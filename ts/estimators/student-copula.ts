@@ -43,6 +43,10 @@ export class StudentCopulaMI extends InformationEstimator {
     super(options, {}, {})
   }
 
+  override get hasGradient(): boolean {
+    return false
+  }
+
   protected override forClasses(): InformationEstimator {
     const { base, clip } = this.params
     return new DiscriminantMI({ base, clip })

@@ -93,6 +93,10 @@ export abstract class TrainedEstimator<O extends object = object> extends Inform
     super(options, all, { ...trainedChecks, ...checks } as Checks<O & TrainedOptions>)
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get takes() {
     return { x: 'any', y: 'any' } as const
   }

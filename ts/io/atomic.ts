@@ -6,7 +6,7 @@
  */
 
 import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ArgumentError, DataError, describe, HyperglowError, IOError } from '../core/errors.js'
 import { type Checks, checkOptions, flag } from '../core/options.js'
 import { piecesOf, releaseAll, snapshotsOf } from './snapshot.js'
@@ -101,17 +101,64 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Makes a folder and its parents. */
-async function makeFolder(folder: string, sync: boolean): Promise<void> {
-  const first = await mkdir(folder, { recursive: true })
-  if (first === undefined) return removeLeftovers(folder)
+/** Whether a folder is there. @throws the system's error for a file in place of it or of a parent */
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    if ((await stat(path)).isDirectory()) return true
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false
+    throw error
+  }
+  throw Object.assign(new Error(`${path} is not a folder`), { code: 'ENOTDIR' })
+}
+
+/**
+ * Makes a folder and its missing parents, one by one: the recursive `mkdir` of Node.js never ends where a parent exists in which no folder can
+ * be made, such as /proc.
+ *
+ * @param failure begins the message of the error
+ * @returns the folders that were made, the outermost first
+ * @throws IOError if one cannot be made
+ */
+export async function makeFolder(
+  folder: string,
+  failure = `cannot make the folder ${folder}`,
+): Promise<string[]> {
+  try {
+    const missing: string[] = []
+    for (let at = folder; !(await isFolder(at)); at = dirname(at)) {
+      missing.unshift(at)
+      if (at === dirname(at)) break
+    }
+    const made: string[] = []
+    for (const one of missing) if (await makeOne(one)) made.push(one)
+    return made
+  } catch (error) {
+    const mend =
+      systemCode(error) === 'ENOENT' ? 'no folder can be made there; write elsewhere' : remedy(error)
+    throw new IOError(`${failure}: ${reason(error)}; ${mend}`, { cause: error })
+  }
+}
+
+/** Makes a folder whose parent is there; false if another process was faster. */
+async function makeOne(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder)
+    return true
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST' && (await isFolder(folder))) return false
+    throw error
+  }
+}
+
+/** Makes the folder of a file, and removes what killed programs left in it. */
+async function prepareFor(path: string, sync: boolean): Promise<void> {
+  const folder = dirname(path)
+  const made = await makeFolder(folder, `cannot write ${path}`)
+  if (made.length === 0) return removeLeftovers(folder)
   if (!sync) return
   // The names of new folders are in their parent folders.
-  const top = dirname(resolve(first))
-  for (let above = resolve(folder); above !== top && above !== dirname(above); ) {
-    above = dirname(above)
-    await syncFolder(above)
-  }
+  for (const one of made) await syncFolder(dirname(one))
 }
 
 /**
@@ -129,7 +176,7 @@ export async function replaceFile(
 ): Promise<void> {
   let temporary: string | undefined
   try {
-    await makeFolder(dirname(path), sync)
+    await prepareFor(path, sync)
     const { target, mode } = await existing(path)
     const folder = dirname(target)
     const name = join(folder, temporaryName())

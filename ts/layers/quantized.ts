@@ -9,7 +9,10 @@ import { checkInputs } from './arguments.js'
 import { type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
 
-/** Options of {@link Quantized}: those of `quantize`. The range 'data' (default) is the range of each batch; give a range for the same levels in all batches. */
+/**
+ * Options of {@link Quantized}: those of `quantize`. Defaults: 2 levels, range 'data', rule 'floor'. The range 'data' goes from the least to the largest
+ * output of each batch, so levels differ from batch to batch; give a range for the same levels in all batches.
+ */
 export interface QuantizedOptions extends QuantizeOptions, NameOptions {}
 
 const checks: Checks<QuantizedOptions> = { ...quantizeChecks, ...nameChecks }

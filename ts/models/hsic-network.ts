@@ -430,9 +430,9 @@ function checkLocal(who: string, options: LocalOptions): LocalOptions {
 /** Checks the criterion of a layer. */
 export function checkCriterion(who: string, criterion: unknown): asserts criterion is Estimator {
   checkEstimator(`${who}: criterion`, criterion)
-  if (criterion.isLazy) return
+  if (criterion.hasGradient) return
   throw new ArgumentError(
-    `${who}: ${criterion.name} has no value that can be differentiated; give a criterion such as new HSIC({ sigma: 5 })`,
+    `${who}: ${criterion.name} has no gradient, so no layer can be trained by it; give a criterion such as new HSIC({ sigma: 5 })`,
   )
 }
 

@@ -5,7 +5,6 @@ import {
   type Checks,
   checkOptions,
   elsewhere,
-  finite,
   flag,
   isPlainObject,
   whole,
@@ -20,15 +19,15 @@ import type { History } from '../train/history.js'
 export interface LocalOptions {
   /** Criterion of the layer's objective. Default: the criterion of `compile`. */
   criterion?: Estimator
-  /** Weight of the dependence on the target. Default 0 if `criterion` is given (compression alone), else the coefficient of `compile`. */
+  /** Weight of the dependence on the target, at least 0. Default 0 if `criterion` is given (compression alone), else the coefficient of `compile`. */
   regularizeCoeff?: number
 }
 
-export const localChecks: Checks<LocalOptions> = { criterion: elsewhere(), regularizeCoeff: finite }
+export const localChecks: Checks<LocalOptions> = { criterion: elsewhere(), regularizeCoeff: atLeast(0) }
 
 /** Training of all layers, each by its own optimizer. */
 export interface PreTrainingOptions {
-  /** Weight of the dependence on the target. Default 100. */
+  /** Weight of the dependence on the target, at least 0. Default 100. */
   regularizeCoeff?: number
   /** Name of each layer's optimizer. Default 'sgd'. */
   optimizer?: OptimizerName | (string & {})
@@ -46,7 +45,7 @@ export interface PreTrainingOptions {
 }
 
 export const preTrainingChecks: Checks<PreTrainingOptions> = {
-  regularizeCoeff: finite,
+  regularizeCoeff: atLeast(0),
   optimizer: elsewhere(),
   learningRate: atLeast(0),
   momentum: atLeast(0),

@@ -26,7 +26,7 @@ import { softmax } from '../ops/index.js'
 import { foldIn, key, normal } from '../ops/random.js'
 import { type Device, type Shape, type Tensor, tensor } from '../ops/tensor.js'
 import { type CompileOptions, resolveOptimizer } from '../train/compile.js'
-import { type Evaluation, measure } from '../train/evaluation.js'
+import { type EvaluateOptions, type Evaluation, evaluateArguments, measure } from '../train/evaluation.js'
 import { type FitTaskOptions, fit as trainTask } from '../train/fit.js'
 import type { History } from '../train/history.js'
 import { outlineOf } from '../train/outline.js'
@@ -35,6 +35,7 @@ import { type TrainOptions, trainChecks } from '../train/run-options.js'
 import type { Task } from '../train/task.js'
 import { TrainingRecord } from '../train/training-record.js'
 import { treeFeedOf } from '../train/tree-feed.js'
+import { unlessAborted } from '../train/unless-aborted.js'
 import { Network } from './network.js'
 import { VIBTask } from './vib-task.js'
 import {
@@ -364,13 +365,30 @@ export class VIB {
   }
 
   /** Mean loss, cross-entropy, rate and accuracy over all samples, in evaluation mode, with `numSamples` draws for each. */
-  async evaluate(data: BatchSource): Promise<Evaluation> {
+  evaluate(data: BatchSource, options?: EvaluateOptions): Promise<Evaluation>
+  evaluate(x: ArrayInput, y: ArrayInput, options?: EvaluateOptions): Promise<Evaluation>
+  async evaluate(
+    first: BatchSource | ArrayInput,
+    second?: ArrayInput | EvaluateOptions,
+    third?: EvaluateOptions,
+  ): Promise<Evaluation> {
     const { task } = this
-    if (data instanceof ArrayDataset) data.checkClasses(this.classes)
-    const feed = treeFeedOf<Batch>(data, this.#device)
-    await feed.prepare()
-    const { loss = Number.NaN, metrics } = await measure(task, feed, this.seed, undefined)
-    return printableEvaluation({ loss, metrics })
+    const { isArrays, signal: stop, batchSize } = evaluateArguments(second, third)
+    const data = isArrays
+      ? await ArrayDataset.inTurns(first as ArrayInput, second as ArrayInput, {
+          ...this.#dataOptions(),
+          batchSize,
+        })
+      : (first as BatchSource)
+    try {
+      if (data instanceof ArrayDataset) data.checkClasses(this.classes)
+      const feed = treeFeedOf<Batch>(data, this.#device)
+      await unlessAborted(feed.prepare(), stop)
+      const { loss = Number.NaN, metrics } = await measure(task, feed, this.seed, stop)
+      return printableEvaluation({ loss, metrics })
+    } finally {
+      if (isArrays) (data as ArrayDataset).dispose()
+    }
   }
 
   /**

@@ -92,6 +92,18 @@ export function nothingCounts(data: string): DataError {
   )
 }
 
+/** Reads the arguments of `evaluate` behind the first: options of a dataset, or targets of arrays and options. */
+export function evaluateArguments(
+  second: ArrayInput | EvaluateOptions | undefined,
+  third: EvaluateOptions = {},
+): { isArrays: boolean; signal: AbortSignal | undefined; batchSize: number } {
+  const isArrays =
+    second instanceof Tensor || isList(second) || ArrayBuffer.isView(second) || isArrayData(second)
+  const options = isArrays ? third : (second as EvaluateOptions | undefined)
+  const { signal, batchSize = 256 } = checkOptions('evaluate', options, checks)
+  return { isArrays, signal, batchSize }
+}
+
 /** `evaluate` of models. */
 export async function evaluateModel(
   model: Trainable,
@@ -100,10 +112,7 @@ export async function evaluateModel(
   third: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const compiled = compiledOf(model, 'evaluate')
-  const isArrays =
-    second instanceof Tensor || isList(second) || ArrayBuffer.isView(second) || isArrayData(second)
-  const options = isArrays ? third : (second as EvaluateOptions | undefined)
-  const { signal, batchSize = 256 } = checkOptions('evaluate', options, checks)
+  const { isArrays, signal, batchSize } = evaluateArguments(second, third)
   return exclusively(model, 'evaluate', async () => {
     const { inputShape, dtype, device } = model
     const outline = outlineOf(model)

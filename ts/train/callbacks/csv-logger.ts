@@ -1,5 +1,4 @@
-import { appendFile, mkdir, readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { appendFile, readFile } from 'node:fs/promises'
 import { ArgumentError, DataError, describe, IOError } from '../../core/errors.js'
 import { type Checks, checkOptions, flag, oneOf } from '../../core/options.js'
 import { checkPath, reason, systemCode, writeAtomic } from '../../io/atomic.js'
@@ -77,7 +76,6 @@ export class CSVLogger implements Callback {
       this.#length = (this.#length ?? 0) + Buffer.byteLength(values)
       return
     }
-    await mkdir(dirname(this.path), { recursive: true })
     const kept = await this.#kept()
     if (kept !== '' && !kept.startsWith(names)) {
       throw new DataError(
