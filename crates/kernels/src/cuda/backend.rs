@@ -1,6 +1,6 @@
 //! A CUDA device as a [`Backend`].
 
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use hyperglow_core::Result;
 use hyperglow_core::backend::{Backend, Executable, MemoryUse};
@@ -12,8 +12,9 @@ use hyperglow_core::storage::{Buffer, Storage};
 use super::driver;
 use super::executable::CudaExecutable;
 use super::gpu::Gpu;
+use super::gpu::storage::CudaStorage;
 use super::kernels;
-use super::storage::CudaStorage;
+use super::open::Open;
 use super::waiter::Waiter;
 
 /// A CUDA device. It is opened at its first use: naming it costs nothing.
@@ -21,12 +22,6 @@ pub struct CudaBackend {
     name: String,
     ordinal: usize,
     open: OnceLock<Result<Open>>,
-}
-
-/// A device that is in use.
-pub(super) struct Open {
-    pub gpu: Arc<Gpu>,
-    pub waiter: Arc<Waiter>,
 }
 
 impl CudaBackend {
@@ -125,13 +120,5 @@ impl Backend for CudaBackend {
     fn prepare(&self, program: Arc<Program>) -> Result<Box<dyn Executable>> {
         let open = self.open()?;
         Ok(Box::new(CudaExecutable::new(program, open)?))
-    }
-}
-
-impl Open {
-    /// The function of a launch.
-    pub fn function(&self, launch: &super::kernel::Launch) -> Result<cudarc::driver::sys::CUfunction> {
-        let mut modules = self.gpu.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        modules.function(&self.gpu, launch.file, &launch.name)
     }
 }

@@ -9,7 +9,7 @@ use hyperglow_core::{Error, Result};
 
 use super::bound::{Addresses, BoundLaunch};
 use super::gpu::Gpu;
-use super::modules::TextModule;
+use super::gpu::modules::TextModule;
 use super::ptx::{self, KernelText};
 
 /// Blocks for each multiprocessor: enough that some compute while others wait for memory. A block takes the work of several.

@@ -17,14 +17,14 @@ use hyperglow_core::profile::{Recorder, Stopwatch};
 use hyperglow_core::storage::Buffer;
 use hyperglow_core::{Error, Result};
 
-use super::backend::Open;
 use super::bound::{Addresses, BoundLaunch};
 use super::clusters::Texts;
 use super::gpu::Gpu;
+use super::gpu::modules::TextModule;
+use super::gpu::storage::{Block, CudaStorage, copy_down};
 use super::kernel::CudaKernel;
-use super::modules::TextModule;
+use super::open::Open;
 use super::refusal::Record;
-use super::storage::{Block, CudaStorage, copy_down};
 use super::waiter::{Refusals, Running, Ticket, Waiter};
 
 /// Graphs of one program: two batches in flight, each with the buffers of two steps.

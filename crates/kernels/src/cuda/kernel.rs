@@ -8,7 +8,7 @@ use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::plan::{Step, StepKind};
 use hyperglow_core::{Error, Result};
 
-use super::modules::File;
+use super::gpu::modules::File;
 use super::refusal::Refusal;
 
 /// An argument of a launch. Kernels take pointers, 64-bit integers, doubles, and structs of them.

@@ -9,8 +9,8 @@ use hyperglow_core::completion::CompletionSender;
 use hyperglow_core::{Error, Result};
 
 use super::gpu::Gpu;
+use super::gpu::storage::{Pinned, event};
 use super::refusal::{Record, Refusal};
-use super::storage::{Pinned, event};
 
 /// The event after a run, and pinned memory for its record; used again after the run.
 pub(super) struct Ticket {

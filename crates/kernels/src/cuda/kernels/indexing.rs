@@ -5,8 +5,8 @@ use hyperglow_core::{DType, Result};
 
 use super::axes::{Axes, around, words};
 use super::{bits, suffix};
+use crate::cuda::gpu::modules::File;
 use crate::cuda::kernel::{BLOCK, CudaKernel, Launch};
-use crate::cuda::modules::File;
 use crate::cuda::refusal::Refusal;
 
 /// Threads that keep a device busy, where a line is divided into ranges. A constant: the number of ranges changes no bits.

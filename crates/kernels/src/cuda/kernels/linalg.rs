@@ -3,8 +3,8 @@
 use hyperglow_core::op::Spec;
 
 use super::suffix;
+use crate::cuda::gpu::modules::File;
 use crate::cuda::kernel::{CudaKernel, Launch};
-use crate::cuda::modules::File;
 use crate::cuda::refusal::Refusal;
 
 /// Threads of a block.

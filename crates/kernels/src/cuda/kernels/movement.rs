@@ -4,8 +4,8 @@ use hyperglow_core::op::Spec;
 
 use super::axes::{MAX_AXES, words};
 use super::bits;
+use crate::cuda::gpu::modules::File;
 use crate::cuda::kernel::{CudaKernel, Launch};
-use crate::cuda::modules::File;
 
 /// Operands one after the other along `axis`: a launch for each.
 pub(super) fn concat(inputs: &[&Spec], output: &Spec, axis: usize) -> CudaKernel {

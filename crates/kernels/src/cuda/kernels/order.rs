@@ -5,8 +5,8 @@ use hyperglow_core::op::Spec;
 
 use super::axes::around;
 use super::suffix;
+use crate::cuda::gpu::modules::File;
 use crate::cuda::kernel::{BLOCK, CudaKernel, Launch};
-use crate::cuda::modules::File;
 
 /// The first places of the stable order along `axis`: as many as the output has there.
 pub(super) fn sort(x: &Spec, output: &Spec, axis: usize, descending: bool) -> CudaKernel {

@@ -4,8 +4,8 @@ use hyperglow_core::op::Spec;
 
 use super::axes::words;
 use super::suffix;
+use crate::cuda::gpu::modules::File;
 use crate::cuda::kernel::{CudaKernel, Launch};
-use crate::cuda::modules::File;
 
 /// `TILE` and the bytes of two operands' tiles, in elements.
 const TILE: usize = 64;

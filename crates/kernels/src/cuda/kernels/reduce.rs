@@ -5,8 +5,8 @@ use hyperglow_core::{DType, Result};
 
 use super::axes::{Axes, around, words};
 use super::suffix;
+use crate::cuda::gpu::modules::File;
 use crate::cuda::kernel::{BLOCK, CudaKernel, Launch};
-use crate::cuda::modules::File;
 
 /// Blocks that keep every multiprocessor busy. A constant, so that the order of a sum is the same on every device.
 const ENOUGH_BLOCKS: usize = 512;

@@ -4,8 +4,8 @@ use hyperglow_core::DType;
 use hyperglow_core::op::{Distribution, Spec};
 
 use super::suffix;
+use crate::cuda::gpu::modules::File;
 use crate::cuda::kernel::{CudaKernel, Launch};
-use crate::cuda::modules::File;
 
 /// 0, 1, 2, ... along `axis`.
 pub(super) fn iota(output: &Spec, axis: usize) -> CudaKernel {

@@ -4,17 +4,14 @@
 use std::marker::PhantomData;
 use std::ops::{Add, BitAnd, Div, Mul, Neg, Sub};
 
-use hyperglow_core::elementwise::{BinaryOp, UnaryOp};
-
-use super::definitions;
 use super::emitter::{Class, Emitter, Reg};
-use crate::math::{Constants, Ordered, Vector};
+use crate::math::{Constants, Ordered};
 
 /// A float of element type T in a register.
 pub(super) struct Float<'e, T> {
     pub to: &'e Emitter,
     pub reg: Reg,
-    element: PhantomData<T>,
+    pub element: PhantomData<T>,
 }
 
 /// A truth value in a register.
@@ -136,7 +133,7 @@ impl<'e, T: Single> Float<'e, T> {
     }
 
     /// The result of an instruction on floats: the mnemonic without its type.
-    fn op(self, name: &str, others: &[Self]) -> Self {
+    pub fn op(self, name: &str, others: &[Self]) -> Self {
         let mnemonic = format!("{name}.{}", T::SUFFIX);
         let reg = match *others {
             [] => self.to.op(T::CLASS, &mnemonic, &[&self.reg]),
@@ -147,25 +144,25 @@ impl<'e, T: Single> Float<'e, T> {
         Float { reg, ..self }
     }
 
-    fn compare(self, how: &str, other: Self) -> Truth<'e> {
+    pub fn compare(self, how: &str, other: Self) -> Truth<'e> {
         let mnemonic = format!("setp.{how}.{}", T::SUFFIX);
         let reg = self.to.op(Class::Pred, &mnemonic, &[&self.reg, &other.reg]);
         Truth::new(self.to, reg)
     }
 
     /// To a whole number, by a rounding of `cvt`.
-    fn rounded(self, way: &str) -> Self {
+    pub fn rounded(self, way: &str) -> Self {
         self.op(&format!("cvt.{way}.{}", T::SUFFIX), &[])
     }
 
     /// Its bits as an integer.
-    fn to_bits(self) -> Bits<'e, T> {
+    pub fn to_bits(self) -> Bits<'e, T> {
         let reg = self.to.op(T::BITS, &format!("mov.b{}", T::WIDTH), &[&self.reg]);
         Bits { of: self, reg }
     }
 
     /// 2^n for the exponent n of a normal number.
-    fn power_of_two(self, n: Bits<'e, T>) -> Self {
+    pub fn power_of_two(self, n: Bits<'e, T>) -> Self {
         n.op("add.s", T::BIAS)
             .op("shl.b", i64::from(T::MANTISSA))
             .to_float()
@@ -173,9 +170,9 @@ impl<'e, T: Single> Float<'e, T> {
 }
 
 /// An integer as wide as a float.
-struct Bits<'e, T> {
+pub(super) struct Bits<'e, T> {
     of: Float<'e, T>,
-    reg: Reg,
+    pub reg: Reg,
 }
 
 impl<T> Clone for Bits<'_, T> {
@@ -187,13 +184,13 @@ impl<T> Copy for Bits<'_, T> {}
 
 impl<'e, T: Single> Bits<'e, T> {
     /// The result of an instruction, of which the mnemonic lacks the number of bits.
-    fn op(self, name: &str, other: impl std::fmt::Display) -> Self {
+    pub fn op(self, name: &str, other: impl std::fmt::Display) -> Self {
         let mnemonic = format!("{name}{}", T::WIDTH);
         let reg = self.of.to.op(T::BITS, &mnemonic, &[&self.reg, &other]);
         Bits { reg, ..self }
     }
 
-    fn to_float(self) -> Float<'e, T> {
+    pub fn to_float(self) -> Float<'e, T> {
         let reg = self
             .of
             .to
@@ -202,7 +199,7 @@ impl<'e, T: Single> Bits<'e, T> {
     }
 
     /// The nearest float.
-    fn converted(self) -> Float<'e, T> {
+    pub fn converted(self) -> Float<'e, T> {
         let mnemonic = format!("cvt.rn.{}.s{}", T::SUFFIX, T::WIDTH);
         let reg = self.of.to.op(T::CLASS, &mnemonic, &[&self.reg]);
         Float { reg, ..self.of }
@@ -242,100 +239,5 @@ impl<'e, T: Single> Ordered for Float<'e, T> {
     }
     fn differs(self, other: Self) -> Truth<'e> {
         self.compare("neu", other)
-    }
-}
-
-impl<'e, T: Single> Vector for Float<'e, T> {
-    type Element = T;
-    type Wide = Float<'e, f64>;
-
-    fn number(self, value: f64) -> Self {
-        let reg = self.to.constant(T::CLASS, T::immediate(value));
-        Float { reg, ..self }
-    }
-    fn fma(self, b: Self, c: Self) -> Self {
-        self.op("fma.rn", &[b, c])
-    }
-    fn product_error(self, other: Self, product: Self) -> Self {
-        self.fma(other, -product)
-    }
-    fn sqrt(self) -> Self {
-        self.op("sqrt.rn", &[])
-    }
-    fn floor(self) -> Self {
-        self.rounded("rmi")
-    }
-    fn ceil(self) -> Self {
-        self.rounded("rpi")
-    }
-    fn nearest(self) -> Self {
-        self.rounded("rni")
-    }
-    fn truncated(self) -> Self {
-        self.rounded("rzi")
-    }
-    fn abs(self) -> Self {
-        self.op("abs", &[])
-    }
-    fn copysign(self, sign: Self) -> Self {
-        // The first operand of the instruction gives the sign.
-        sign.op("copysign", &[self])
-    }
-    fn select(mask: Truth<'e>, a: Self, b: Self) -> Self {
-        let mnemonic = format!("selp.{}", T::SUFFIX);
-        let reg = a.to.op(T::CLASS, &mnemonic, &[&a.reg, &b.reg, &mask.reg]);
-        Float { reg, ..a }
-    }
-    fn smaller(self, other: Self) -> Self {
-        // The instruction `min` has other values for NaN.
-        Self::select(self.less(other), self, other)
-    }
-    fn larger(self, other: Self) -> Self {
-        Self::select(other.less(self), self, other)
-    }
-    fn scale(self, n: Self) -> Self {
-        // In two factors, as on one element of the CPU: 2^n itself may overflow or be subnormal.
-        let rounder = T::bits(T::ROUNDER) as i64;
-        let whole = (n + n.number(T::ROUNDER)).to_bits().op("sub.s", rounder);
-        let half = whole.op("shr.s", 1);
-        self * self.power_of_two(half) * self.power_of_two(whole.op("sub.s", half.reg))
-    }
-    fn decompose(self) -> (Self, Self) {
-        let tiny = self.less(self.number(T::LEAST_NORMAL));
-        let unit = (1_u64 << T::MANTISSA) as f64;
-        let bits = Self::select(tiny, self * self.number(unit), self).to_bits();
-        let exponent = bits
-            .op("sub.s", T::bits(0.75) as i64)
-            .op("shr.s", i64::from(T::MANTISSA));
-        let m = bits.op("sub.s", exponent.op("shl.b", i64::from(T::MANTISSA)).reg);
-        // Both terms are small whole numbers, so that the difference is exact.
-        let off = Self::select(tiny, self.number(f64::from(T::MANTISSA)), self.number(0.0));
-        (m.to_float(), exponent.converted() - off)
-    }
-    fn bit(self, place: u32) -> Truth<'e> {
-        let bit = self.to_bits().op("and.b", 1 << place);
-        let mnemonic = format!("setp.ne.s{}", T::WIDTH);
-        let reg = self.to.op(Class::Pred, &mnemonic, &[&bit.reg, &0]);
-        Truth::new(self.to, reg)
-    }
-    fn wide(self) -> Float<'e, f64> {
-        if T::IS_SINGLE {
-            let reg = self.to.op(Class::F64, "cvt.f64.f32", &[&self.reg]);
-            return Float::new(self.to, reg);
-        }
-        Float::new(self.to, self.reg)
-    }
-    fn of_wide(x: Float<'e, f64>) -> Self {
-        if T::IS_SINGLE {
-            let reg = x.to.op(Class::F32, "cvt.rn.f32.f64", &[&x.reg]);
-            return Float::new(x.to, reg);
-        }
-        Float::new(x.to, x.reg)
-    }
-    fn defined(self, op: UnaryOp) -> Self {
-        definitions::unary(op, self)
-    }
-    fn defined_with(self, op: BinaryOp, other: Self) -> Self {
-        definitions::binary(op, self, other)
     }
 }

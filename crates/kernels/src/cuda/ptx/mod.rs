@@ -16,6 +16,7 @@ mod float;
 pub mod interpreter;
 mod place;
 mod rows;
+mod vector;
 mod whole;
 
 #[cfg(test)]

@@ -9,13 +9,13 @@ use cudarc::driver::sys;
 use hyperglow_core::error::ErrorKind;
 use hyperglow_core::{Error, Result};
 
-use super::gpu::Gpu;
+use super::Gpu;
 
 macro_rules! ptx_files {
     ($($variant:ident $file:literal;)*) => {
         /// A file of kernels in `cu/`, as PTX.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub(super) enum File {
+        pub(in crate::cuda) enum File {
             $(#[doc = concat!("`cu/", $file, ".cu`")] $variant,)*
         }
 
@@ -23,7 +23,7 @@ macro_rules! ptx_files {
             /// Its text.
             pub fn ptx(self) -> &'static str {
                 match self {
-                    $(File::$variant => include_str!(concat!("../../ptx/", $file, ".ptx")),)*
+                    $(File::$variant => include_str!(concat!("../../../ptx/", $file, ".ptx")),)*
                 }
             }
             /// Its name without the extension.
@@ -37,7 +37,7 @@ macro_rules! ptx_files {
         /// Every file: its name, its PTX and its source.
         #[cfg(test)]
         const FILES: &[(&str, &str, &str)] = &[
-            $(($file, include_str!(concat!("../../ptx/", $file, ".ptx")), include_str!(concat!("../../cu/", $file, ".cu"))),)*
+            $(($file, include_str!(concat!("../../../ptx/", $file, ".ptx")), include_str!(concat!("../../../cu/", $file, ".cu"))),)*
         ];
     };
 }
@@ -54,7 +54,7 @@ ptx_files! {
 
 /// The loaded modules of a device: of the files, with their functions, and of the texts of prepared programs.
 #[derive(Default)]
-pub(super) struct Modules {
+pub(in crate::cuda) struct Modules {
     files: HashMap<File, sys::CUmodule>,
     functions: HashMap<(File, String), sys::CUfunction>,
     texts: HashMap<String, Weak<TextModule>>,
@@ -64,7 +64,7 @@ pub(super) struct Modules {
 unsafe impl Send for Modules {}
 
 /// The module of a text that was written for a program; programs with the same text share it.
-pub(super) struct TextModule {
+pub(in crate::cuda) struct TextModule {
     gpu: Arc<Gpu>,
     module: sys::CUmodule,
 }
@@ -161,7 +161,7 @@ mod tests {
     /// Stale PTX computes with other kernels than its source says; gen_ptx.py writes it anew.
     #[test]
     fn every_ptx_file_was_made_from_its_source() {
-        let compat = include_str!("../../cu/compat.h");
+        let compat = include_str!("../../../cu/compat.h");
         for (name, ptx, source) in FILES {
             let stated = ptx
                 .lines()

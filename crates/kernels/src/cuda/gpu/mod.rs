@@ -1,5 +1,8 @@
 //! A device: its context, its streams, its properties and its counters.
 
+pub(super) mod modules;
+pub(super) mod storage;
+
 use std::ffi::c_void;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -11,8 +14,8 @@ use hyperglow_core::error::ErrorKind;
 use hyperglow_core::{Error, Result};
 
 use super::driver::fault;
-use super::modules::Modules;
-use super::storage::Staging;
+use modules::Modules;
+use storage::Staging;
 
 /// The oldest architecture that the PTX is made for.
 const OLDEST: (i32, i32) = (7, 5);

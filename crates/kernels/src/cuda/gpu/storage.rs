@@ -11,10 +11,10 @@ use hyperglow_core::error::ErrorKind;
 use hyperglow_core::storage::Storage;
 use hyperglow_core::{Error, Result};
 
-use super::gpu::Gpu;
+use super::Gpu;
 
 /// A block of device memory, allocated and released in the order of the stream: work submitted before its release may use it.
-pub(super) struct Block {
+pub(in crate::cuda) struct Block {
     gpu: Arc<Gpu>,
     /// 0 for a block without bytes.
     pub address: u64,
@@ -78,7 +78,7 @@ fn no_room(gpu: &Gpu, bytes: usize, error: DriverError) -> Error {
 }
 
 /// A tensor's bytes.
-pub(super) struct CudaStorage(Block);
+pub(in crate::cuda) struct CudaStorage(Block);
 
 impl CudaStorage {
     pub fn new(gpu: &Arc<Gpu>, len: usize) -> Result<CudaStorage> {
@@ -132,7 +132,7 @@ const PINNED_BYTES: usize = 1 << 20;
 const UPLOAD_BLOCKS: usize = 4;
 
 /// Pinned memory of the host.
-pub(super) struct Pinned {
+pub(in crate::cuda) struct Pinned {
     pub start: NonNull<u8>,
 }
 
@@ -151,7 +151,7 @@ impl Pinned {
 }
 
 /// A new event without timing.
-pub(super) fn event(gpu: &Gpu) -> Result<sys::CUevent> {
+pub(in crate::cuda) fn event(gpu: &Gpu) -> Result<sys::CUevent> {
     result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING)
         .map_err(|e| gpu.fault("making an event", e))
 }
@@ -164,7 +164,7 @@ struct UploadBlock {
 
 /// Pinned memory for copies in both directions, made at the first copy.
 #[derive(Default)]
-pub(super) struct Staging {
+pub(in crate::cuda) struct Staging {
     uploads: Vec<UploadBlock>,
     /// Number of uploads so far: the block of the next one is this number modulo the number of blocks.
     turn: usize,
@@ -246,7 +246,7 @@ impl Staging {
 ///
 /// # Safety
 /// Both ranges are valid until the copy has ended.
-pub(super) unsafe fn copy_down(
+pub(in crate::cuda) unsafe fn copy_down(
     to: *mut c_void,
     from: u64,
     bytes: usize,
