@@ -118,7 +118,7 @@ export class CSVLogger implements Callback {
 }
 
 function columnsOf(epoch: number, logs: EpochLogs): [name: string, value: number][] {
-  if (typeof logs?.metrics !== 'object' || logs.metrics === null) {
+  if (typeof logs?.metrics !== 'object' || logs.metrics === null || logs.validationMetrics === null) {
     throw new ArgumentError(`CSVLogger: given ${describe(logs)} as logs, expected those of an epoch`)
   }
   const { loss, metrics, validationLoss, validationMetrics = {}, seconds } = logs
