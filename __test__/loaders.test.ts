@@ -248,7 +248,9 @@ test('modules that are not there, or export something else, are told of', async 
   await t.throwsAsync(first(moduleOf('export const a = 1')), {
     message: /exports a, and no function "default"/,
   })
-  await t.throwsAsync(first(moduleOf('export default () => 3')), { message: /gave 3, expected \{ x, y \}/ })
+  await t.throwsAsync(first(moduleOf('export default () => 3')), {
+    message: /returned 3, expected \{ x, y \}/,
+  })
   await t.throwsAsync(first(moduleOf('export default (i) => ({ x: new Float32Array(i + 1), y: 0 })')), {
     message: /x of sample 1 is float32 \(2\), x of sample 0 is float32 \(1\)/,
   })

@@ -369,7 +369,7 @@ test('a variational bottleneck is compiled with one optimizer for both networks'
   t.throws(() => make().compile({ metrics: ['accuracy'] } as never), { instanceOf: UnknownNameError })
   const model = make()
   t.deepEqual([model.covType, model.numSamples, model.tradeOff], ['diag', 1, 0.001])
-  const spelled = make().compile({ optimizer: 'SGD', learningRate: 1e-4, momentum: 0.95 })
+  const spelled = make().compile({ optimizer: 'SGD', learningRate: 1e-3, momentum: 0.95 })
   model.compile({ optimizer: 'SGD' })
   for (const one of [model, spelled]) await one.fitDataset(dataset(32, 16), { epochs: 2, ...quiet })
   for (const part of ['encoder', 'decoder'] as const) {

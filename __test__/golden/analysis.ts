@@ -180,7 +180,7 @@ const byOp: Readonly<Record<string, Run>> = {
     outputs({
       ...(await hg.transferEntropy(x as Tensor, y as Tensor, {
         ...transfer(p),
-        k: p.neighbors,
+        k: p.neighbours,
         standardize: p.standardize,
       })),
     }),

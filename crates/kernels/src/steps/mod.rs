@@ -6,4 +6,5 @@ pub(crate) mod group_program;
 pub(crate) mod walk;
 
 #[cfg(test)]
+#[path = "tests/case.rs"]
 pub(crate) mod case;
