@@ -18,27 +18,11 @@ import type { LazyArray } from './lazy-array.js'
 import { parseNpyHeader } from './npy-header.js'
 import { checkSnapshot, piecesOf, Snapshot } from './snapshot.js'
 import { denseSteps, fortranSteps, type Layout, readLayout, StoredArray } from './stored-array.js'
-import { type StoredType, storedBytes } from './stored-types.js'
+import { numpyTypes, type StoredType, storedBytes } from './stored-types.js'
 
 const magic = '\x93NUMPY'
 /** Maximum length of a header in bytes; NumPy's own are below 200. */
 const maxHeaderBytes = 1 << 20
-
-/** Element types by kind and bytes, as in the type string after the byte order. */
-const types: Readonly<Record<string, StoredType>> = {
-  f2: 'float16',
-  f4: 'float32',
-  f8: 'float64',
-  i1: 'int8',
-  i2: 'int16',
-  i4: 'int32',
-  i8: 'int64',
-  u1: 'uint8',
-  u2: 'uint16',
-  u4: 'uint32',
-  u8: 'uint64',
-  b1: 'bool',
-}
 
 /**
  * Writes an array as .npy, atomically; `numpy.load` reads it. The array is copied at the call: later changes do not reach the file.
@@ -152,7 +136,8 @@ function typeOf(path: string, descr: string): { type: StoredType; bigEndian: boo
   // bfloat16 of ml_dtypes (JAX, TensorFlow) has no name in NumPy: it is written as 2 bytes with a byte order. Bytes without a byte order
   // may be anything.
   if (kind === 'V2' && (order === '<' || order === '>')) return { type: 'bfloat16', bigEndian: order === '>' }
-  if (Object.hasOwn(types, kind)) return { type: types[kind] as StoredType, bigEndian: order === '>' }
+  if (Object.hasOwn(numpyTypes, kind))
+    return { type: numpyTypes[kind] as StoredType, bigEndian: order === '>' }
   throw new DTypeError(`${path}: element type ${descr} is not supported; ${conversion(kind)}`)
 }
 

@@ -13,6 +13,22 @@ import { elementTypes, firstNonBoolean, typedArray } from './element-types.js'
 /** A type of values in a file. */
 export type StoredType = DType | 'float16' | 'bfloat16' | 'int8' | 'int16' | 'uint16' | 'uint64'
 
+/** Element types by NumPy's kind and number of bytes: its type strings after the byte order, which Zarr v2 uses too. */
+export const numpyTypes: Readonly<Record<string, StoredType>> = {
+  f2: 'float16',
+  f4: 'float32',
+  f8: 'float64',
+  i1: 'int8',
+  i2: 'int16',
+  i4: 'int32',
+  i8: 'int64',
+  u1: 'uint8',
+  u2: 'uint16',
+  u4: 'uint32',
+  u8: 'uint64',
+  b1: 'bool',
+}
+
 /** A type that the library does not have, and its wider type. `widen` takes the stored numbers and returns the bits of the wider ones. */
 interface Widening {
   readonly bytes: 1 | 2

@@ -4,7 +4,7 @@ import type { AbsolutePath, AsyncReadable, RangeQuery } from '@zarrita/storage'
 import { DataError, DTypeError, describe } from '../core/errors.js'
 import { reason } from './atomic.js'
 import type { FolderStore } from './folder-store.js'
-import { decodeStored, type StoredType } from './stored-types.js'
+import { decodeStored, numpyTypes, type StoredType } from './stored-types.js'
 import { threadedCodecs, threadedCompressor } from './zarr-codecs.js'
 
 /** Element types by their names in version 3, and by the end of their names in version 2. */
@@ -22,20 +22,6 @@ const types: Readonly<Record<string, StoredType>> = {
   uint32: 'uint32',
   uint64: 'uint64',
   bool: 'bool',
-}
-const typesOfVersion2: Readonly<Record<string, StoredType>> = {
-  f2: 'float16',
-  f4: 'float32',
-  f8: 'float64',
-  i1: 'int8',
-  i2: 'int16',
-  i4: 'int32',
-  i8: 'int64',
-  u1: 'uint8',
-  u2: 'uint16',
-  u4: 'uint32',
-  u8: 'uint64',
-  b1: 'bool',
 }
 
 type Metadata = Record<string, unknown>
@@ -93,7 +79,7 @@ function parsed(what: string, bytes: Uint8Array): Metadata {
 function typeOfVersion2(what: string, dtype: unknown): StoredType {
   const [, order, kind = ''] = typeof dtype === 'string' ? (/^([<>|])(.+)$/.exec(dtype) ?? []) : []
   if (kind === 'V2' && order !== '|') return 'bfloat16'
-  if (Object.hasOwn(typesOfVersion2, kind)) return typesOfVersion2[kind] as StoredType
+  if (Object.hasOwn(numpyTypes, kind)) return numpyTypes[kind] as StoredType
   throw unread(what, dtype)
 }
 

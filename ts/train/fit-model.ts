@@ -13,7 +13,7 @@ import {
   whole,
 } from '../core/options.js'
 import { inTurns } from '../core/turns.js'
-import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
+import { ArrayDataset, type ArrayDatasetOptions, type ArrayInput } from '../data/array-dataset.js'
 import type { Batch, BatchSource } from '../data/loader.js'
 import { checkArrayInput, readingTensor } from '../data/targets.js'
 import type { Attachment, Probe } from '../dynamics/attachment.js'
@@ -166,17 +166,20 @@ async function heldData(
   if (x === undefined || y === undefined) return { data: held as BatchSource, dispose() {} }
   checkArrayInput('fit: validation x', x, 'or give a dataset as validation')
   checkArrayInput('fit: validation y', y, 'or give a dataset as validation')
+  const data = await datasetFor(model, x, y, { batchSize, classes: numClasses })
+  return { data, dispose: () => data.dispose() }
+}
+
+/** A dataset of arrays in the shape, dtype and device of a model, with targets for its loss. */
+function datasetFor(
+  model: Trainable,
+  x: ArrayInput,
+  y: ArrayInput,
+  options: ArrayDatasetOptions,
+): Promise<ArrayDataset> {
   const { inputShape, dtype, device } = model
   const targets = new TargetRule(compiledOf(model, 'fit'), outlineOf(model).outputShape)
-  const data = await ArrayDataset.inTurns(x, y, {
-    batchSize,
-    inputShape,
-    dtype,
-    device,
-    ...targets.datasetOptions(y),
-    classes: numClasses,
-  })
-  return { data, dispose: () => data.dispose() }
+  return ArrayDataset.inTurns(x, y, { inputShape, dtype, device, ...targets.datasetOptions(y), ...options })
 }
 
 /** Makes datasets of arrays for `train`, and releases them at its end. The model's seed determines split and orders. */
@@ -188,18 +191,7 @@ export async function withSplit<T>(
   train: (train: ArrayDataset, validation: ArrayDataset | undefined, preface: string) => Promise<T>,
 ): Promise<T> {
   const { batchSize, validationSplit = 0.2, shuffle = true, numClasses } = options
-  const { seed, inputShape, dtype, device } = model
-  const targets = new TargetRule(compiledOf(model, 'fit'), outlineOf(model).outputShape)
-  const data = await ArrayDataset.inTurns(x, y, {
-    batchSize,
-    shuffle,
-    seed,
-    inputShape,
-    dtype,
-    device,
-    ...targets.datasetOptions(y),
-    classes: numClasses,
-  })
+  const data = await datasetFor(model, x, y, { batchSize, shuffle, seed: model.seed, classes: numClasses })
   try {
     const [training, validation] = await inTurns(data.splitting(validationSplit))
     if (training.samples === 0) {
