@@ -13,7 +13,7 @@ use crate::plan::trace::Trace;
 use crate::prepared::{Dependence, Prepared, launch};
 use crate::storage::Buffer;
 
-/// How the outputs of a run are computed one by one after the run of all of them failed.
+/// How the outputs of a run are computed one by one after their joint run failed.
 pub struct Isolation {
     /// The device.
     pub backend: Arc<dyn Backend>,
@@ -38,7 +38,7 @@ pub(crate) struct FailedRun<'a> {
 }
 
 impl Isolation {
-    /// Computes all outputs after the run of all of them failed. The outputs are bisected, so that one failing output among n
+    /// Computes all outputs after their joint run failed. The outputs are bisected, so that one failing output among n
     /// costs O(log n) more runs. The first cut separates the requested outputs from the others.
     pub(crate) fn compute(&self, failed: &FailedRun<'_>) -> Vec<Result<()>> {
         let count = self.completions.len();

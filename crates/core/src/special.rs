@@ -4,7 +4,7 @@
 use std::ops::{Add, Rem};
 
 /// Bernoulli numbers B2, B4, ... of the asymptotic series.
-const BERNOULLI: [f64; 10] = [
+pub const BERNOULLI: [f64; 10] = [
     1.0 / 6.0,
     -1.0 / 30.0,
     1.0 / 42.0,

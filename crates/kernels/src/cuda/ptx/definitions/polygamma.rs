@@ -1,25 +1,13 @@
 //! Derivatives of digamma: the recurrence and the asymptotic series of core's definition, operation by operation.
 
 use hyperglow_core::elementwise::UnaryOp;
+use hyperglow_core::special::BERNOULLI;
 
 use crate::cuda::ptx::apply;
 use crate::cuda::ptx::emitter::{Class, Emitter, Reg};
 use crate::cuda::ptx::float::{Float, Truth};
 use crate::math::{Ordered, Vector};
 
-/// Bernoulli numbers B2, B4, ... of the asymptotic series.
-const BERNOULLI: [f64; 10] = [
-    1.0 / 6.0,
-    -1.0 / 30.0,
-    1.0 / 42.0,
-    -1.0 / 30.0,
-    5.0 / 66.0,
-    -691.0 / 2730.0,
-    7.0 / 6.0,
-    -3617.0 / 510.0,
-    43867.0 / 798.0,
-    -174_611.0 / 330.0,
-];
 /// Below it the recurrence takes too many steps: the result is NaN.
 const LOWEST: f64 = -1e6;
 
