@@ -426,6 +426,34 @@ fn a_compiled_function_runs_on_one_device() {
 }
 
 #[test]
+fn a_free_value_that_functions_capture_stays_free() {
+    let mut e = engine();
+    let spec = Spec::new([2], DType::F64);
+    let (on_left, on_right) = (
+        source(&mut e, LEFT, &[1.0, 2.0]),
+        source(&mut e, RIGHT, &[3.0, 4.0]),
+    );
+    let free = constant(&mut e, 0.5, on_left);
+    read(&mut e, free);
+    for (side, x, expected) in [(LEFT, on_left, [1.5, 2.5]), (RIGHT, on_right, [3.5, 4.5])] {
+        e.jit_begin().unwrap();
+        let a = e.jit_argument(spec.clone(), Placement::on(side)).unwrap();
+        let sum = binary(&mut e, BinaryOp::Add, a, free);
+        let f = e.jit_end(&[sum]).unwrap();
+        let (found, run) = e.jit_run(f, &[x]).unwrap();
+        run.wait().unwrap();
+        assert_eq!(
+            (read(&mut e, found[0]), device(&e, found[0])),
+            (expected.to_vec(), side)
+        );
+        assert!(e.graph.node(free).unwrap().placement.is_free);
+        for x in [on_left, on_right] {
+            assert!(e.graph.add(Op::Binary(BinaryOp::Mul), &[x, free], None).is_ok());
+        }
+    }
+}
+
+#[test]
 fn bytes_come_in_parts_to_a_node_that_nobody_else_reads() {
     let mut e = engine();
     let spec = Spec::new([3], DType::F64);

@@ -148,7 +148,7 @@ impl Engine {
         }
         let mut captured = Vec::new();
         for &id in &cut.sources[leaves.len()..] {
-            captured.push(self.variable(id, Some(device))?);
+            captured.push(self.capture(id, device)?);
         }
         variables.extend(&captured);
         for (k, (v, _)) in tracing.reads.iter().enumerate() {

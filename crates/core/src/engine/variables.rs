@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::NodeId;
-use crate::placement::DeviceId;
+use crate::placement::{DeviceId, Placement};
 use crate::slab::Key;
 
 /// A slot that plans may overwrite.
@@ -25,6 +25,21 @@ impl Engine {
         };
         self.device_state(device)?;
         let node = self.graph.settled(initial, device)?;
+        self.insert_variable(node)
+    }
+
+    /// A Variable that holds a value for a compiled function on a device. A free node stays free for its other readers.
+    pub(super) fn capture(&mut self, id: NodeId, device: DeviceId) -> Result<Key> {
+        if self.graph.node(id)?.placement == Placement::free(device) {
+            self.graph.retain(id)?;
+            return self.insert_variable(id);
+        }
+        let node = self.graph.to(id, device)?;
+        self.insert_variable(node)
+    }
+
+    /// A Variable with this node as its current version, whose handle it takes over.
+    fn insert_variable(&mut self, node: NodeId) -> Result<Key> {
         let pending = self.graph.node(node)?.value.is_none();
         let v = self.variables.insert(Variable {
             node,
