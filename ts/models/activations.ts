@@ -31,7 +31,7 @@ import { Tensor } from '../ops/tensor.js'
 import { exclusively, stateOf } from '../train/state.js'
 import { StoredSamples } from './activation-samples.js'
 import { collected } from './collected-samples.js'
-import type { Network } from './network.js'
+import type { Composition } from './composition.js'
 import { PinnedModel, type Point, type PointActivations, pointsOf } from './pinned-model.js'
 
 /** Options of `activations`. */
@@ -76,7 +76,7 @@ const maxCachedBytes = 2 ** 28
 
 /** The public `activations` of models. */
 export async function activationsOf(
-  model: Network,
+  model: Composition,
   data: ArrayInput | BatchSource,
   options: ActivationsOptions,
 ): Promise<ModelActivations> {
@@ -106,7 +106,7 @@ export async function activationsOf(
 
 /** Activations of a network for samples or batches. */
 async function arraysOf(
-  model: Network,
+  model: Composition,
   pinned: PinnedModel,
   points: readonly Point[],
   data: ArrayInput | BatchSource,
@@ -159,7 +159,7 @@ interface ActivationArrays extends Disposable {
  * layer.
  */
 async function fromMemory(
-  model: Network,
+  model: Composition,
   pinned: PinnedModel,
   points: readonly Point[],
   data: ArrayInput | ArrayDataset,
@@ -205,7 +205,7 @@ async function fromMemory(
 
 /** Activations of batches that can be read only once, computed now. */
 async function fromBatches(
-  model: Network,
+  model: Composition,
   pinned: PinnedModel,
   points: readonly Point[],
   data: BatchSource,
@@ -235,7 +235,7 @@ async function fromBatches(
 
 /** Arrays as the activations of a run. */
 function describeRun(
-  model: Network,
+  model: Composition,
   points: readonly Point[],
   found: ActivationArrays,
   { run: name = `seed ${model.seed}`, epoch }: ActivationsOptions,

@@ -13,7 +13,7 @@ import type { Estimator } from '../estimators/estimator.js'
 import type { AnyOptimizerOptions, OptimizerName } from '../nn/optim/named.js'
 import type { CompileOptions } from '../train/compile.js'
 import { arrayChecks, datasetChecks, type FitDatasetOptions, type FitOptions } from '../train/fit-model.js'
-import type { History } from '../train/history.js'
+import type { History } from '../train/results.js'
 
 /** Training of one layer. */
 export interface LocalOptions {

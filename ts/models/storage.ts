@@ -25,8 +25,7 @@ import type { AnyModule } from '../nn/module.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { exclusively, stateOf } from '../train/state.js'
-import type { Network } from './network.js'
-import type { Stack } from './sequential.js'
+import type { CompiledNetwork } from './compiled-network.js'
 import { dataOf, type Unbuildable, unlessRefused } from './settings-data.js'
 import { describeTraining, type StoredTraining } from './stored-training.js'
 
@@ -97,7 +96,7 @@ const rngName = 'training.rng'
 
 /** All Variables of a model and of the given optimizers, by their names in the file. */
 function variablesOf(
-  model: Network,
+  model: CompiledNetwork,
   optimizers: ReadonlyMap<string, Optimizer> = model.ownOptimizers(),
 ): Record<string, Variable> {
   const trained = [...optimizers].flatMap(([key, optimizer]) =>
@@ -112,7 +111,7 @@ function variablesOf(
 }
 
 /** `save` of models. */
-export async function saveModel(model: Network, path: string): Promise<void> {
+export async function saveModel(model: CompiledNetwork, path: string): Promise<void> {
   await exclusively(model, 'save', async () => {
     checkPath('save', path)
     const variables = variablesOf(model)
@@ -146,7 +145,7 @@ function formatOf(text: string): unknown {
   }
 }
 
-function describeModel(model: Network, variables: Record<string, Variable>): Architecture {
+function describeModel(model: CompiledNetwork, variables: Record<string, Variable>): Architecture {
   const { compiled, record } = stateOf(model)
   return {
     format: formatName,
@@ -161,7 +160,7 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
     arguments: unlessRefused(() => plainArguments(model.constructor.name, model.settings())),
     layers: model.layers.map((layer) => {
       const { name, kind, inputShape = [], outputShape = [] } = layer
-      const addedWith = (model as Partial<Pick<Stack, 'addedWith'>>).addedWith?.(layer)
+      const addedWith = model.addedWith?.(layer)
       return {
         name,
         kind,
@@ -183,7 +182,7 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
 }
 
 /** How a model is made and trained, as JSON holds it: layers, loss, metrics and optimizer with their options. */
-export function planOf(model: Network): Json {
+export function planOf(model: CompiledNetwork): Json {
   const { kind, inputShape, dtype, layers, optimizer, frozen } = describeModel(model, {})
   const { lossName = null, metrics, segment } = model
   return toJson('a model', { kind, inputShape, dtype, segment, layers, frozen, lossName, metrics, optimizer })
@@ -210,14 +209,14 @@ function refuseNamesakes({ name, constructor: Class, children }: AnyModule): voi
 }
 
 /** `load` of models. */
-export async function loadModel(model: Network, path: string, options: LoadOptions): Promise<void> {
+export async function loadModel(model: CompiledNetwork, path: string, options: LoadOptions): Promise<void> {
   const given = checkOptions('load', options, loadChecks)
   await exclusively(model, 'load', async () => fillModel(model, await readModel(path), given))
 }
 
 /** Assigns the stored values to the Variables of a model, all or none. */
 export async function fillModel(
-  model: Network,
+  model: CompiledNetwork,
   { file, architecture, tensors }: StoredModel,
   given: LoadOptions,
 ): Promise<void> {
@@ -337,7 +336,7 @@ async function assignAll(
   }
 }
 
-function checkLayers(path: string, model: Network, { layers, inputShape }: Architecture): void {
+function checkLayers(path: string, model: CompiledNetwork, { layers, inputShape }: Architecture): void {
   const show = (list: readonly { kind: string; outputShape?: Shape | undefined }[]) =>
     list.map(({ kind, outputShape = [] }) => `${kind} ${showShape(outputShape)}`).join(', ')
   const own = show(model.layers)
@@ -351,7 +350,7 @@ function checkLayers(path: string, model: Network, { layers, inputShape }: Archi
 /** The optimizers of a model whose state is in the file. */
 function takenOptimizers(
   path: string,
-  model: Network,
+  model: CompiledNetwork,
   { optimizer, training }: Architecture,
   { optimizer: wanted = true }: LoadOptions,
 ): ReadonlyMap<string, Optimizer> {

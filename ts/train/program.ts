@@ -1,7 +1,7 @@
 /** The steps of a task as compiled functions: the whole step of one batch as one program. */
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { type Compiled, jit } from '../core/jit.js'
-import { type Effects, observed } from '../core/observer.js'
+import { type Effects, type Observable, observed } from '../core/observer.js'
 import { isPlainObject } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
 import {
@@ -62,7 +62,7 @@ export interface StepSetup<B> {
   /** Whether a step without a loss is refused, because the losses are plotted. */
   readonly needsLoss: boolean
   /** Called with the Variables that a step assigns. */
-  readonly onAssigned?: (assigned: ReadonlySet<Variable>) => void
+  readonly onAssigned?: (assigned: ReadonlySet<Observable>) => void
 }
 
 /** The training step of a task, in one program per structure and shapes of batches. */

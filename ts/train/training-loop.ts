@@ -2,7 +2,6 @@
 import { performance } from 'node:perf_hooks'
 import { ArgumentError, NumericalError, StateError } from '../core/errors.js'
 import { evaluate } from '../core/transforms.js'
-import type { Variable } from '../core/variable.js'
 import type { Attachment } from '../dynamics/attachment.js'
 import type { SaveDynamics } from '../dynamics/save.js'
 import { Schedules } from '../dynamics/schedule.js'
@@ -17,12 +16,13 @@ import { measure, nothingCounts } from './evaluation.js'
 import type { Feed } from './feed.js'
 import { firstUnsound } from './finite.js'
 import { bringState, type Held, heldBy } from './held.js'
-import { type EpochLogs, type History, historyOf, logsOf, type NumberedLogs } from './history.js'
+import { historyOf, logsOf } from './history.js'
 import { type Means, Meter } from './meter.js'
 import type { Occupation } from './occupation.js'
 import { Pipeline } from './pipeline.js'
 import { release, type StepResult } from './program.js'
 import { ProgressReporter } from './progress/index.js'
+import type { EpochLogs, History, NumberedLogs } from './results.js'
 import type { TrainOptions } from './run-options.js'
 import { checkSame, type Sameness, trainingSettings } from './same-run.js'
 import { type ScalarSource, Stepper } from './stepper.js'
@@ -437,7 +437,7 @@ export class Run<B> {
   /** Refuses a checkpoint that would be incomplete. */
   #checkOwned(): void {
     const { parameters, state, optimizers, rng } = this.#held
-    const own = new Set<Variable | undefined>([
+    const own = new Set<object | undefined>([
       ...Object.values(parameters),
       ...Object.values(state),
       ...this.#meter.variables.values(),
