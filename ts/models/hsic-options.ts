@@ -6,6 +6,7 @@ import {
   checkOptions,
   elsewhere,
   flag,
+  isList,
   isPlainObject,
   whole,
 } from '../core/options.js'
@@ -76,8 +77,8 @@ export const hsicCompileChecks: Checks<HSICCompileOptions> = {
 export interface HSICSigmaCompileOptions {
   /** Training of the copies. */
   pre: PreTrainingOptions & {
-    /** The criterion of a width, such as `(sigma) => new HSIC({ sigma })`. */
-    criterion: (sigma: number) => Estimator
+    /** The criterion of a width, such as `(sigma) => new HSIC({ sigma })`; or a list with a criterion for each of `sigmas`, in order. */
+    criterion: ((sigma: number) => Estimator) | readonly Estimator[]
   }
   /** Loss, optimizer and metrics of format training. */
   post?: CompileOptions
@@ -91,9 +92,10 @@ const preStage: Check<HSICSigmaCompileOptions['pre']> & { readonly isRequired: t
   isRequired: true,
 }
 
-const maker: Check<(sigma: number) => Estimator> & { readonly isRequired: true } = {
-  expected: 'a function of a kernel width, such as (sigma) => new HSIC({ sigma })',
-  accepts: (value) => typeof value === 'function',
+const maker: Check<HSICSigmaCompileOptions['pre']['criterion']> & { readonly isRequired: true } = {
+  expected:
+    'a function of a kernel width, such as (sigma) => new HSIC({ sigma }), or a list with a criterion for each width',
+  accepts: (value) => typeof value === 'function' || isList(value),
   isRequired: true,
 }
 

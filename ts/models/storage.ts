@@ -26,6 +26,7 @@ import type { Optimizer } from '../nn/optim/optimizer.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { exclusively, stateOf } from '../train/state.js'
 import type { CompiledNetwork } from './compiled-network.js'
+import { type FrozenParts, frozenParts } from './frozen.js'
 import { dataOf, type Unbuildable, unlessRefused } from './settings-data.js'
 import { describeTraining, type StoredTraining } from './stored-training.js'
 
@@ -56,7 +57,7 @@ export interface StoredLayer {
 }
 
 /** The description of a model. */
-export interface Architecture {
+export interface Architecture extends Partial<FrozenParts> {
   readonly format: typeof formatName
   readonly version: number
   /** Version of hyperglow that wrote the file. */
@@ -73,8 +74,6 @@ export interface Architecture {
   /** Arguments of the constructor of the model; since version 3. */
   readonly arguments?: readonly Plain[] | Unbuildable
   readonly layers: readonly StoredLayer[]
-  /** Paths of the frozen weights; since version 3. */
-  readonly frozen?: readonly string[]
   /** `compile` options and evaluators; missing in files of older versions. */
   readonly training?: StoredTraining
   readonly optimizer: { name: string; options: object } | null
@@ -172,7 +171,7 @@ function describeModel(model: CompiledNetwork, variables: Record<string, Variabl
       }
     }),
     training: describeTraining(model),
-    frozen: Object.entries(model.weights).flatMap(([path, { trainable }]) => (trainable ? [] : [path])),
+    ...frozenParts(model.module),
     optimizer:
       compiled === undefined ? null : { name: compiled.optimizer.name, options: compiled.optimizer.options },
     tensors: Object.fromEntries(
@@ -183,9 +182,20 @@ function describeModel(model: CompiledNetwork, variables: Record<string, Variabl
 
 /** How a model is made and trained, as JSON holds it: layers, loss, metrics and optimizer with their options. */
 export function planOf(model: CompiledNetwork): Json {
-  const { kind, inputShape, dtype, layers, optimizer, frozen } = describeModel(model, {})
+  const { kind, inputShape, dtype, layers, optimizer } = describeModel(model, {})
   const { lossName = null, metrics, segment } = model
-  return toJson('a model', { kind, inputShape, dtype, segment, layers, frozen, lossName, metrics, optimizer })
+  const frozen = frozenParts(model.module)
+  return toJson('a model', {
+    kind,
+    inputShape,
+    dtype,
+    segment,
+    layers,
+    ...frozen,
+    lossName,
+    metrics,
+    optimizer,
+  })
 }
 
 /**
