@@ -19,6 +19,7 @@ import {
 import { version } from '../core/version.js'
 import { readActivations } from '../data/activations/index.js'
 import { endOf, epochIn } from '../data/activations/names.js'
+import { activationRun, type EpochArrays } from '../data/activations/run.js'
 import type { ActivationRun, Activations } from '../data/activations/types.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
@@ -148,10 +149,8 @@ function selectPoints(points: readonly Point[], wanted: string | readonly string
 }
 
 /** Arrays of the activations of a network. */
-interface ActivationArrays extends Disposable {
+interface ActivationArrays extends EpochArrays, Disposable {
   readonly x: LazyArray
-  readonly y: LazyArray | undefined
-  readonly layers: ReadonlyMap<string, LazyArray>
 }
 
 /**
@@ -242,16 +241,8 @@ function describeRun(
 ): ModelActivations {
   const { epochs, steps } = stateOf(model).record
   const number = epoch ?? epochs
-  const at = <T>(asked: number, value: T) => (asked === number ? value : undefined)
-  const run: ActivationRun = {
-    name,
-    epochs: [number],
-    epochsKnown: true,
-    layers: points.map((point) => point.name),
-    x: (asked) => at(asked, found.x),
-    y: (asked) => at(asked, found.y),
-    layer: (asked, layer) => at(asked, found.layers.get(layer)),
-  }
+  const layers = points.map((point) => point.name)
+  const run = activationRun({ name, epochs: [number], epochsKnown: true, layers }, new Map([[number, found]]))
   return {
     source: model.constructor.name,
     runs: [run],
