@@ -116,6 +116,10 @@ export class HSIC extends Estimator<HSICOptions> {
     }
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get minimumSamples(): number {
     return this.#estimator === 'unbiased' ? 4 : 2
   }

@@ -18,6 +18,7 @@ export {
   type ParallelOptions,
 } from './branches.js'
 export { Chain } from './chain.js'
+export type { ActivationFunction } from './checks.js'
 export * from './conv.js'
 export * from './conv-transpose.js'
 export * from './dense.js'

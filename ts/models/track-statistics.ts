@@ -186,7 +186,7 @@ export class StatisticsTracker implements Callback {
       if (array === undefined) continue
       const n = array.shape[0] as number
       this.#samples = n
-      using h = tensor(array.data, { shape: [n, array.data.length / n] })
+      using h = tensor(array.data, { shape: [n, array.data.length / n], device: model.device })
       columns.push(await this.#numbersOf(layer, h))
     }
     const values = [...this.#measures, ...this.#own].flatMap((_, m) =>
