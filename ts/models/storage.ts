@@ -27,7 +27,7 @@ import type { Shape, Tensor } from '../ops/tensor.js'
 import { exclusively, stateOf } from '../train/state.js'
 import type { CompiledNetwork } from './compiled-network.js'
 import { type FrozenParts, frozenParts } from './frozen.js'
-import { dataOf, type Unbuildable, unlessRefused } from './settings-data.js'
+import { dataOf, isUnbuildable, type Unbuildable, unlessRefused } from './settings-data.js'
 import { describeTraining, type StoredTraining } from './stored-training.js'
 
 const formatName = 'hyperglow-model'
@@ -180,22 +180,15 @@ function describeModel(model: CompiledNetwork, variables: Record<string, Variabl
   }
 }
 
-/** How a model is made and trained, as JSON holds it: layers, loss, metrics and optimizer with their options. */
+/** How a model is made and trained, as JSON holds it: layers, loss, metrics, optimizer and the further options of `compile`. */
 export function planOf(model: CompiledNetwork): Json {
-  const { kind, inputShape, dtype, layers, optimizer } = describeModel(model, {})
+  const { kind, inputShape, dtype, layers, optimizer, training } = describeModel(model, {})
   const { lossName = null, metrics, segment } = model
+  const given = training?.compile
+  const { loss: _, metrics: __, optimizer: ___, ...further } = isUnbuildable(given) ? {} : Object(given)
   const frozen = frozenParts(model.module)
-  return toJson('a model', {
-    kind,
-    inputShape,
-    dtype,
-    segment,
-    layers,
-    ...frozen,
-    lossName,
-    metrics,
-    optimizer,
-  })
+  const compiled = { lossName, metrics, optimizer, ...further }
+  return toJson('a model', { kind, inputShape, dtype, segment, layers, ...frozen, ...compiled })
 }
 
 /**
