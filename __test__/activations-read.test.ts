@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'ava'
-import { DataError, IOError } from '../ts/core/errors.js'
+import { ArgumentError, DataError, IOError, UnknownNameError } from '../ts/core/errors.js'
 import { packageRoot } from '../ts/core/package-root.js'
 import { byName, endOf, epochIn } from '../ts/data/activations/names.js'
 import { type Activations, readActivations } from '../ts/data/index.js'
@@ -45,6 +45,21 @@ const seen = ({ runs }: Activations) =>
       ]),
     ]),
   )
+
+test('a run refuses epochs and layers that it does not have, with the nearest', async (t) => {
+  const files = [1, 2, 3, 5, 8, 13, 21].map((epoch) => [
+    `epoch_${epoch}.npz`,
+    { dense_1: layer(4, 2), ...(epoch > 1 ? { dense_2: layer(4, 2) } : {}) },
+  ])
+  const found = await readActivations(await dump(Object.fromEntries(files)))
+  const run = found.runs[0] as Activations['runs'][number]
+  for (const ask of [() => run.layer(9, 'dense_1'), () => run.x(9), () => run.y(9)]) {
+    t.throws(ask, error(ArgumentError, /has no epoch 9; the nearest of its 7 epochs are 2, 3, 5, 8, 13/))
+  }
+  t.throws(() => run.layer(8, 'dense1'), error(UnknownNameError, /did you mean "dense_1"/))
+  t.is(run.layer(1, 'dense_2'), undefined, 'other epochs have it')
+  t.is(run.x(1), undefined)
+})
 
 test('one file of layers is a run of one epoch', async (t) => {
   const folder = await dump({

@@ -10,6 +10,7 @@ import {
 import * as hg from '../ts/index.js'
 import { ArgumentError, DataError, NumericalError, ShapeError, type Tensor } from '../ts/index.js'
 import { close } from './helpers.js'
+import { warningsOf } from './warnings.js'
 
 const noise = (shape: number[], salt: number) => hg.normal(hg.key(salt), shape, { dtype: 'float64' })
 const mean = (x: Tensor) => x.mean()
@@ -117,6 +118,7 @@ test('estimators are statistics, those without a lazy value too', async (t) => {
     const told = await hg.permutationTest(x, y, estimator, { permutations: 19 })
     t.is(told.pValue, 0.05, estimator.name)
     if (estimator.isBiasedByCopies) continue
+    t.is(estimator.name, 'GaussianMI')
     const found = await hg.bootstrap([x, y], estimator, { resamples: 20, bca: false })
     t.true(found.percentile[0] <= found.percentile[1], estimator.name)
     t.true(near(told.value, found.value, 1e-9), estimator.name)
@@ -127,7 +129,13 @@ test('the bootstrap refuses estimators for which copies are dependence', async (
   const [x, y] = [noise([60, 1], 2), noise([60, 1], 3)]
   const biased = [
     new hg.Binned(),
+    new hg.CKA(),
+    new hg.CKA({ unbiased: true }),
+    new hg.DiscreteMI(),
+    new hg.DiscriminantMI(),
+    new hg.DistanceCorrelation(),
     new hg.EDGE(),
+    new hg.HSIC({ sigma: 1 }),
     new hg.KDE(),
     new hg.KNN(),
     new hg.KSG(),
@@ -145,6 +153,48 @@ test('the bootstrap refuses estimators for which copies are dependence', async (
       message: new RegExp(`${estimator.name} counts as dependence.*halfJackknife`),
     })
   }
+})
+
+test('copies of unrelated samples count as dependence where the bootstrap says so', async (t) => {
+  const [n, width, rounds] = [120, 12, 12]
+  const [x, y] = [noise([n, width], 51), noise([n, width], 52)]
+  const random = new hg.HostRandom(7)
+  for (const estimator of [
+    new hg.HSIC({ sigma: 4, estimator: 'unbiased' }),
+    new hg.CKA({ unbiased: true }),
+    new hg.DistanceCorrelation({ estimator: 'unbiased' }),
+    new hg.KSG(),
+  ]) {
+    t.true(estimator.isBiasedByCopies, estimator.name)
+    const value = await estimator.estimate(x, y)
+    const copied: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      const rows = Int32Array.from({ length: n }, () => Math.floor(n * random.next()))
+      copied.push(await estimator.estimate(x.take(rows), y.take(rows)))
+    }
+    const { standardError } = await hg.halfJackknife(x, y, estimator, { rounds })
+    const shift = copied.reduce((sum, one) => sum + one / rounds, 0) - value
+    t.true(shift > 2 * standardError, `${estimator.name}: ${shift} ${standardError}`)
+  }
+})
+
+test.serial('a statistic that copies shift is told of once, and others are not', async (t) => {
+  const said = async (run: () => Promise<unknown>) =>
+    (await warningsOf(run))
+      .filter(({ code }) => code === 'HYPERGLOW_BOOTSTRAP_BIAS')
+      .map(({ message }) => message)
+  const gaussian = new hg.GaussianMI()
+  const options = { resamples: 100, bca: false }
+  const [x, y] = [noise([100, 6], 61), noise([100, 6], 62)]
+  const messages = await said(async () => {
+    for (let round = 0; round < 2; round++) await hg.bootstrap([x, y], gaussian, options)
+  })
+  t.is(messages.length, 1)
+  t.regex(messages[0] as string, /standard errors above that of the samples.*shifted; use halfJackknife/)
+  const related = noise([100, 1], 63)
+  const near = related.add(noise([100, 1], 64))
+  t.deepEqual(await said(() => hg.bootstrap([related, near], new hg.GaussianMI(), options)), [])
+  t.deepEqual(await said(() => hg.bootstrap([related], mean, options)), [])
 })
 
 test('HSIC with median widths, which shuffles leave, has the values of widths found anew', async (t) => {
@@ -319,7 +369,7 @@ test('tests and intervals end when they are told to', async (t) => {
   const y = x.map((value, i) => value + Math.cos(5 * i))
   const calls: ((signal: AbortSignal) => Promise<unknown>)[] = [
     (signal) => hg.permutationTest(x, y, new hg.KSG(), { permutations: 1e6, signal }),
-    (signal) => hg.bootstrap([x, y], new hg.DistanceCorrelation(), { resamples: 1e6, signal }),
+    (signal) => hg.bootstrap([x, y], new hg.GaussianMI(), { resamples: 1e6, signal }),
     (signal) => hg.halfJackknife(x, y, new hg.KSG(), { rounds: 1e6, signal }),
   ]
   for (const call of calls) {
@@ -342,7 +392,7 @@ test.serial('nothing is left to the collector', async (t) => {
       hg.permutationTest(x, y, new hg.HSIC({ sigma: 'median' }), { permutations: 5 }),
     'shuffles of what is not lazy': () => hg.permutationTest(x, y, new hg.KSG(), { permutations: 5 }),
     'shuffles of labels': () => hg.permutationTest(own, labels, new hg.Binned(), { permutations: 5 }),
-    resamples: () => hg.bootstrap([x, y], new hg.DistanceCorrelation(), { resamples: 5 }),
+    resamples: () => hg.bootstrap([x, y], new hg.GaussianMI(), { resamples: 5 }),
     halves: () => hg.halfJackknife(x, y, new hg.KSG(), { rounds: 5 }),
     estimates: () => new hg.KSG().estimate(own, y),
   }

@@ -121,6 +121,18 @@ test('normalized information depends on no unit, is near 0 of independent and ne
   t.true((await hg.normalizedInformation(x, x.mul(2))).geometric > 0.9)
 })
 
+test('entropies that are not above 0 divide no information', async (t) => {
+  const x = noise(300, 41)
+  const y = x.add(noise(300, 42).mul(0.01))
+  await t.throwsAsync(hg.normalizedInformation(x, y, { scale: 'none' }), {
+    instanceOf: DataError,
+    message:
+      /with scale 'none' the entropies are H\(X\) = .*H\(X, Y\) = -.* nats.*the default scale 'volume', or mutualInformation/,
+  })
+  const { geometric, jointEntropy } = await hg.normalizedInformation(x, y)
+  t.true(geometric > 0.5 && geometric <= 1 && jointEntropy > 0)
+})
+
 test('labelings agree whatever their numbers, and by chance not at all', async (t) => {
   const a = Int32Array.from({ length: 90 }, (_, i) => i % 3)
   const renamed = a.map((label) => [7, -2, 40][label] as number)

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { meterOn } from '../ts/cli/meter.js'
 import { packageRoot } from '../ts/core/package-root.js'
 import { version } from '../ts/core/version.js'
 import { HostRandom, writeNpy, writeNpz } from '../ts/index.js'
@@ -52,6 +53,26 @@ async function dumpIn(folder: string): Promise<void> {
     }
   }
 }
+
+test('progress without a terminal is a line now and then, also while nothing is finished', async (t) => {
+  const written: string[] = []
+  const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+  const meter = meterOn({ write: (text) => written.push(text) }, 40)
+  await wait(150)
+  t.true(written.length >= 1, 'before the first update')
+  t.regex(written[0] as string, /^ {2}0 \[\d\d:\d\d, /)
+  meter.update(3, 12)
+  await wait(150)
+  t.regex(written.at(-1) as string, /^ {2}3\/12 \[\d\d:\d\d<\d\d:\d\d, .*\n$/)
+  meter.end()
+  const count = written.length
+  await wait(150)
+  t.is(written.length, count, 'nothing after the end')
+  const brief = meterOn({ write: (text) => written.push(text) })
+  brief.update(1, 1)
+  brief.end()
+  t.is(written.length, count, 'a short task prints nothing')
+})
 
 test('inspect says what there is, as text and as one JSON object', async (t) => {
   const folder = folderOf()

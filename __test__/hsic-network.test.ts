@@ -383,6 +383,26 @@ const compiledSigmas = (options?: object) =>
     post: { learningRate: 0.1, metrics: ['accuracy'] },
   })
 
+test('a compiled sigma network is loaded with its criteria, and trains on alike', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'hyperglow-sigma-'))
+  try {
+    const model = compiledSigmas()
+    const path = join(folder, 'model')
+    await model.save(path)
+    const again = (await load(path)) as HSICSigma
+    const stages = { ...quiet, preEpochs: 1, postEpochs: 1 }
+    for (const one of [model, again]) await one.fitDataset(clusters(), stages)
+    t.deepEqual(await numbers(again), await numbers(model))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const listed = sigmas().compile({ pre: { criterion: [0.5, 2, 5].map((sigma) => new HSIC({ sigma })) } })
+  t.is(listed.optimizer?.name, 'sgd')
+  t.throws(() => sigmas().compile({ pre: { criterion: [criterion] } }), {
+    message: /lists 1 criteria, expected one for each of the 3 sigmas \[0.5,2,5\]/,
+  })
+})
+
 test('copies of a sigma network learn what each would alone, and begin differently', async (t) => {
   const model = compiledSigmas()
   const start = await numbers(model)

@@ -2,10 +2,21 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { ArgumentError, DataError, StateError } from '../ts/core/errors.js'
+import { ArgumentError, DataError, DisposedError, StateError } from '../ts/core/errors.js'
+import { fingerprintOf } from '../ts/data/fingerprint.js'
 import { readRuns } from '../ts/dynamics/index.js'
-import { Binned, Dense, HSIC, IBSequential, KDE } from '../ts/index.js'
+import {
+  ArrayDataset,
+  Binned,
+  type CompileOptions,
+  Dense,
+  HSIC,
+  IBSequential,
+  KDE,
+  Tensor,
+} from '../ts/index.js'
 import { type ModelRunsOptions, type RunProgress, runs } from '../ts/models/index.js'
+import { RunArrays } from '../ts/models/run-arrays.js'
 import { fresh } from './io-scratch.js'
 import { classifier, dataset, points } from './toy-task.js'
 
@@ -159,6 +170,59 @@ test('a folder of runs on other data is refused, and a layer that changed is nam
   })
   await runs(activated('tanh'))
   await t.throwsAsync(runs(activated('relu')), { message: /layers\.0 activation: 'tanh' -> 'relu';/ })
+})
+
+test('runs of other clip and loss options are refused by name', async (t) => {
+  const folder = fresh()
+  const { x, y } = points(32)
+  const compiled = (options: CompileOptions) => (seed: number) =>
+    new IBSequential({ inputShape: [4], seed, trackDynamics: true })
+      .add(new Dense(3, { activation: 'softmax' }))
+      .compile(options)
+      .attachEvaluator(new KDE({ variance: 0.1 }))
+  const options = plan({ saveTo: folder, seeds: [1], data: { x, y }, build: compiled({ clipNorm: 1 }) })
+  await runs(options)
+  await runs(options)
+  const others: [CompileOptions, RegExp][] = [
+    [{ clipNorm: 2 }, /experiment: clipNorm: 1 -> 2;/],
+    [{}, /experiment: clipNorm: 1 -> /],
+    [{ clipNorm: 1, clipValue: 3 }, /experiment: clipValue: .* -> 3;/],
+    [{ clipNorm: 1, lossOptions: { labelSmoothing: 0.1 } }, /lossOptions/],
+  ]
+  for (const [other, message] of others) {
+    await t.throwsAsync(runs({ ...options, build: compiled(other) }), { instanceOf: DataError, message })
+  }
+})
+
+test('arrays are copied once for all seeds, and for their fingerprint', async (t) => {
+  const { x, y } = points(32)
+  const arrays = new RunArrays()
+  const held = await arrays.for(build(1), { x, y })
+  t.true(held.x instanceof Tensor)
+  t.is(held.y, y, 'labels are read by the loss')
+  t.is((await arrays.for(build(2), { x, y })).x, held.x)
+  const print = await arrays.fingerprint(build(3), { x, y })
+  t.is(print, await fingerprintOf(new ArrayDataset(x, y, { inputShape: [4] })))
+  t.is((await arrays.for(build(3), { x, y })).x, held.x)
+  const own = await arrays.for(build(1), { x, y: x })
+  t.is(own.y, own.x)
+  arrays.forget()
+  t.throws(() => (own.x as Tensor).dataSync(), { instanceOf: DisposedError })
+})
+
+test('a function may fill one buffer for every seed', async (t) => {
+  const { x, y } = points(32)
+  const folder = fresh()
+  const buffer = new Float32Array(x.length)
+  const filled = (factor: number) => ({ x: buffer.map((_, i) => factor * (x[i] as number)), y })
+  const inPlace = (seed: number) => {
+    buffer.set(filled(seed).x)
+    return { x: buffer, y }
+  }
+  const seeds = [1, 2]
+  const set = await runs(plan({ seeds, data: inPlace, saveTo: folder }))
+  const apart = await runs(plan({ seeds, data: filled }))
+  t.deepEqual(set.toJSON().results, apart.toJSON().results)
 })
 
 test('models that would make runs of nothing are refused before training', async (t) => {

@@ -248,6 +248,36 @@ test('a loaded model is what was saved: options, state, frozen weights', async (
   })
 })
 
+test('layers without weights are frozen in a loaded model if they were', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'frozen')
+    const plain = () => new BatchNorm1d({ affine: false })
+    const model = new Sequential({ inputShape: [4] })
+      .add(plain())
+      .add(new Residual([new Dense(4), plain(), plain()]))
+      .add(new Dense(3, { activation: 'softmax' }))
+    const flags = (of: Network) => {
+      const [first, block] = of.layers as [Layer, Layer]
+      const [, second, third] = [
+        ...((block.children.get('branch') as Layer).children.values() as Iterable<Layer>),
+      ]
+      return [first, second, third].map((layer) => layer?.trainable)
+    }
+    t.deepEqual(flags(model), [true, true, true])
+    ;(model.layers[0] as Layer).trainable = false
+    const inner = [...((model.layers[1] as Layer).children.get('branch') as Layer).children.values()]
+    ;(inner[2] as Layer).trainable = false
+    await model.save(path)
+    const loaded = await load(path)
+    t.deepEqual(flags(loaded), [false, true, false])
+    // Frozen statistics stay as they are in training.
+    const { x, y } = points(32)
+    const before = await loaded.stateVariables['layers.0.mean']?.data()
+    await loaded.compile().fit(x, y, { verbose: false })
+    t.deepEqual(await loaded.stateVariables['layers.0.mean']?.data(), before)
+  })
+})
+
 /** Trains for some epochs, each stage of a model that has several. */
 function fitted(model: Network, x: Float32Array, y: Int32Array, epochs: number): Promise<History> {
   const options = { batchSize: 8, verbose: false }

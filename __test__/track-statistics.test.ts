@@ -12,7 +12,7 @@ import {
   twoNN,
 } from '../ts/analysis/index.js'
 import { ArgumentError, UnknownNameError } from '../ts/core/errors.js'
-import { type Tensor, tensor, trackStatistics } from '../ts/index.js'
+import { debug, Estimator, type Tensor, tensor, trackStatistics } from '../ts/index.js'
 import { numbers } from './helpers.js'
 import { classifier, dataset, points } from './toy-task.js'
 import { warningsOf } from './warnings.js'
@@ -83,6 +83,49 @@ test('layers are followed from initialization, by epochs', async (t) => {
   t.deepEqual(watch.history().epochs, [0, 1, 2, 3], 'another fit goes on')
   t.throws(() => watch.of('twoNN', 'dense_1'), { instanceOf: UnknownNameError })
   t.throws(() => watch.of('variance', 'dense_3'), { instanceOf: UnknownNameError })
+})
+
+test('statistics are computed on the device of the model', async (t) => {
+  const model = classifier({ seed: 2, device: 'reference' })
+  const devices = new Set<string>()
+  const watch = trackStatistics(model, x, {
+    measures: ['mean', 'effectiveRank'],
+    own: {
+      place: (h: Tensor) => {
+        devices.add(h.device)
+        return h.mean()
+      },
+    },
+  })
+  class Placed extends Estimator {
+    criterion(a: Tensor, b: Tensor) {
+      devices.add(a.device)
+      return a.mean().add(b.mean())
+    }
+  }
+  const tracked = classifier({ seed: 2, device: 'reference', trackDynamics: true })
+    .attachEvaluator(new Placed())
+    .attachEvaluator(new Placed(), { evaluateOn: 'epoch' })
+    .attachEvaluator(new Placed(), { evaluateOn: { probe: points(20) } })
+  await model.fitDataset(dataset(32, 16), { epochs: 1, callbacks: [watch], verbose: false })
+  await tracked.fitDataset(dataset(32, 16), { epochs: 1, verbose: false })
+  t.deepEqual([...devices], ['reference'])
+})
+
+test.serial('a NaN of a statistic does not stop checkNaN', async (t) => {
+  const model = classifier({ seed: 2 })
+  const watch = trackStatistics(model, x, {
+    measures: ['mean', 'twoNN'],
+    own: { none: (h: Tensor) => h.mean().mul(0).div(0) },
+  })
+  const before = debug({ checkNaN: true })
+  try {
+    await model.fitDataset(dataset(32, 16), { epochs: 1, callbacks: [watch], verbose: false })
+  } finally {
+    debug(before)
+  }
+  t.deepEqual(watch.of('none', 'dense_1'), [Number.NaN, Number.NaN])
+  t.true(watch.of('mean', 'dense_1').every(Number.isFinite))
 })
 
 test('schedules are those of evaluators', async (t) => {

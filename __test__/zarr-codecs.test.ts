@@ -1,8 +1,9 @@
 /** Decompression of Zarr chunks on the helper thread and on this thread. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import * as zarr from 'zarrita'
+import { crc32c } from '../ts/io/crc32c.js'
 import { openArrays } from '../ts/io/index.js'
 import { fresh } from './io-scratch.js'
 
@@ -78,6 +79,73 @@ for (const name of ['blosc', 'lz4', 'zstd'] as const) {
     })
   }
 }
+
+/** Writes an array of one chunk of version 3, in Fortran order and with a checksum. */
+async function transposed(rows: number, columns: number): Promise<string> {
+  const folder = fresh('transposed.zarr')
+  const shape = [rows, columns]
+  mkdirSync(join(folder, 'c', '0'), { recursive: true })
+  const metadata = {
+    zarr_format: 3,
+    node_type: 'array',
+    shape,
+    data_type: 'float32',
+    chunk_grid: { name: 'regular', configuration: { chunk_shape: shape } },
+    chunk_key_encoding: { name: 'default', configuration: { separator: '/' } },
+    fill_value: 0,
+    codecs: [
+      { name: 'transpose', configuration: { order: [1, 0] } },
+      { name: 'bytes', configuration: { endian: 'little' } },
+      { name: 'crc32c' },
+    ],
+    attributes: {},
+  }
+  writeFileSync(join(folder, 'zarr.json'), JSON.stringify(metadata))
+  const bytes = new Uint8Array(4 * rows * columns + 4)
+  const values = new Float32Array(bytes.buffer, 0, rows * columns)
+  for (let at = 0; at < values.length; at++) values[at] = (at % rows) + Math.floor(at / rows) / 1024
+  new DataView(bytes.buffer).setUint32(bytes.length - 4, await crc32c(bytes.subarray(0, -4)), true)
+  writeFileSync(join(folder, 'c', '0', '0'), bytes)
+  return folder
+}
+
+test('CRC-32C has the values of RFC 3720', async (t) => {
+  const of = async (...bytes: number[]) => (await crc32c(Uint8Array.from(bytes))).toString(16)
+  t.is(await of(...Buffer.from('123456789')), 'e3069283')
+  t.is(await of(...new Uint8Array(32)), '8a9136aa')
+  t.is(await of(...new Uint8Array(32).fill(255)), '62a8ab43')
+  t.is(await of(...new Uint8Array(32).map((_, i) => i)), '46dd794e')
+})
+
+test('a checksum of version 3 is verified', async (t) => {
+  const folder = await transposed(50, 7)
+  const found = (await read(folder)) as Float32Array
+  t.is(found[7 * 3 + 2], Math.fround(3 + 2 / 1024))
+  const chunk = join(folder, 'c', '0', '0')
+  const bytes = readFileSync(chunk)
+  bytes[100] = (bytes[100] as number) ^ 1
+  writeFileSync(chunk, bytes)
+  await t.throwsAsync(read(folder), {
+    code: 'DATA',
+    message: /chunk 0\/0 cannot be read: .*its checksum is \d+, that of its bytes is \d+/,
+  })
+})
+
+test.serial('the event loop goes on while a large chunk is verified and transposed', async (t) => {
+  const [rows, columns] = [40_000, 250]
+  const folder = await transposed(rows, columns)
+  let [turns, isDone] = [0, false]
+  const count = () => {
+    turns++
+    if (!isDone) setTimeout(count, 2)
+  }
+  count()
+  const found = (await read(folder)) as Float32Array
+  isDone = true
+  t.is(found[columns * 39_999 + 249], Math.fround(39_999 + 249 / 1024))
+  // Verified and copied in one turn each, the chunk would leave room for a few turns only.
+  t.true(turns > 15, `${turns} turns`)
+})
 
 test('a damaged chunk is told with its place and the name of its compression', async (t) => {
   for (const count of [800, 400_000]) {

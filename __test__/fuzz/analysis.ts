@@ -26,7 +26,7 @@ const functions: FunctionTable = {
   bootstrap: [
     () => [
       [numbers(1, 1), numbers(1, 2)],
-      new hg.DistanceCorrelation(),
+      new hg.GaussianMI(),
       { resamples: 3, level: 0.9, seed: 1, bca: true, signal: new AbortController().signal },
     ],
     () => [

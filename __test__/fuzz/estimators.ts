@@ -122,8 +122,8 @@ function estimatorCalls(type: string, { options, y }: EstimatorRow): Call[] {
       estimate: () => [numbers(2, 1), target(), { details: true }],
       measureSegment: () => [segment(), target2, () => {}],
       samplesFor: () => [2, 2],
-      outside: () => [some([samples, 2])],
-      adviceOnOutside: () => [0.1, 'x'],
+      doubt: () => [some([samples, 2])],
+      adviceOnDoubt: () => [0.1, 'x'],
     }),
   ]
 }

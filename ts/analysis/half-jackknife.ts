@@ -41,7 +41,8 @@ export interface HalfJackknife {
 /**
  * Standard error and interval of an estimate by the delete-d jackknife with d = n / 2 (Shao and Wu 1989): the root mean square deviation of
  * the estimates of halves, drawn without replacement. A {@link bootstrap} draws copies, which bias estimators by neighbors, kernels and
- * bins; this function draws none.
+ * bins; this function draws none. For unrelated samples an estimate by kernels, distances or counts is degenerate, its variance falls as
+ * 1 / n^2, and the standard error is up to sqrt(3) times too large: it errs on the safe side.
  *
  *     const { value, interval } = await halfJackknife(x, y, new KSG())
  *

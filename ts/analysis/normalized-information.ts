@@ -25,14 +25,14 @@ const checks: Checks<NormalizedInformationOptions> = {
   scale: oneOf('volume', 'volumeMedian', 'radius', 'radiusMedian', 'none'),
 }
 
-/** Result of {@link normalizedInformation}; the quotients are from 0 to 1, NaN if their divisor is not a real number. */
+/** Result of {@link normalizedInformation}; the quotients are from 0 to 1. */
 export interface NormalizedInformation {
   /** I(X; Y) by KSG 1, at least 0, nats. */
   readonly mutualInformation: number
   /**
    * Entropy of x relative to the scale, nats: the differential entropy of the columns at variance 1, minus dx ln(2 scale). So it is not the
    * differential entropy in the units of x, and grows with n as neighborhoods shrink; compare it with the other entropies of the same call
-   * alone. With scale 'none' the unit of length is 2 standard deviations (a normal variable has 0.726), and it may be below 0.
+   * alone. With scale 'none' the unit of length is 2 standard deviations (a normal variable has 0.726).
    */
   readonly entropyX: number
   /** The same of y. */
@@ -53,14 +53,15 @@ export interface NormalizedInformation {
 
 /**
  * Normalized mutual information of continuous variables (Nagel, Diez and Stock 2024, arXiv 2405.04980). Differential entropies depend on
- * units and may be negative. Here the unit of length is the mean size of the neighborhoods of the estimate, so the quotients do not depend
+ * units and may be 0 or below; then they are no upper limits of the information, and a quotient has no meaning. Here the unit of length is the mean size of the neighborhoods of the estimate, so the quotients do not depend
  * on units: with eps_i the distance to the k-th neighbor in the maximum metric and L = mean ln(eps_i / scale), H(X) = psi(n) - mean psi(n_x + 1) + d_x L and H(X, Y) = psi(n) - psi(k)
  * + (d_x + d_y) L.
  *
  * @param x `[n, dx]`, n greater than k
  * @param y the same samples
  * @throws DTypeError for class labels; ShapeError for different numbers of samples; DataError for repeated samples, for too few,
- *   and for a constant column, which has no differential entropy
+ *   for a constant column, which has no differential entropy, and if an entropy relative to the scale is not above 0: with scale 'none' a
+ *   common case (any two variables of high information), with the others a rare one
  */
 export async function normalizedInformation(
   x: SampleData,
@@ -91,6 +92,7 @@ export async function normalizedInformation(
   const entropyX = psiN - found.psiX + dx * found.size
   const entropyY = psiN - found.psiY + dy * found.size
   const jointEntropy = psiN - psiK + (dx + dy) * found.size
+  checkEntropies(name, scale, { 'H(X)': entropyX, 'H(Y)': entropyY, 'H(X, Y)': jointEntropy })
   const over = (divisor: number) => Math.min(1, Math.max(0, information / divisor))
   return {
     mutualInformation: information,
@@ -114,6 +116,20 @@ async function checkVarying(what: string, rows: Tensor): Promise<void> {
   if (least === 1) return
   throw new DataError(
     `${what}: column ${column} is constant, so its differential entropy is -infinity; leave the column out`,
+  )
+}
+
+/** Refuses entropies that are not above 0: each bounds the information only if all of them are. */
+function checkEntropies(
+  name: string,
+  scale: NonNullable<NormalizedInformationOptions['scale']>,
+  entropies: Readonly<Record<string, number>>,
+): void {
+  if (Object.values(entropies).every((entropy) => entropy > 0)) return
+  const shown = Object.entries(entropies).map(([what, nats]) => `${what} = ${Number(nats.toPrecision(4))}`)
+  const instead = scale === 'none' ? "the default scale 'volume', or " : ''
+  throw new DataError(
+    `${name}: with scale '${scale}' the entropies are ${shown.join(', ')} nats, and information can be divided only by entropies above 0; use ${instead}mutualInformation(x, y), which is not normalized`,
   )
 }
 

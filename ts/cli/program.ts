@@ -17,6 +17,7 @@ const whole =
   }
 
 const json = new Option('--json', 'one JSON object on standard output, and nothing else')
+const quiet = new Option('-q, --quiet', 'no progress on standard error')
 const seed = new Option('--seed <n>', 'seed of random draws').argParser(whole(0)).default(0)
 const band = new Option('--band <kind>', 'display of several runs')
   .choices(['se', 'runs', 'none'])
@@ -96,7 +97,7 @@ function helpText(text: string): string {
 }
 
 /** A command with its options and its examples. */
-function command<O extends { json?: boolean }>(
+function command<O extends { json?: boolean; quiet?: boolean }>(
   program: Command,
   usage: string,
   about: string,
@@ -112,7 +113,7 @@ function command<O extends { json?: boolean }>(
     const args = given.slice(0, -2).flat() as string[]
     const signal = interruptSignal()
     try {
-      await act(args, options, new Terminal(options.json === true), signal)
+      await act(args, options, new Terminal(options), signal)
     } catch (error) {
       throw signal.aborted ? new Interrupted('interrupted', { cause: error }) : error
     }
@@ -157,6 +158,7 @@ function plane(program: Command): void {
       format,
       band,
       new Option('--resume', 'continue an interrupted measurement in the folder of --out'),
+      quiet,
     ],
     `${estimatorHelp}
 
@@ -286,6 +288,7 @@ function demo(program: Command): void {
     [
       new Option('-o, --out <folder>', 'folder for the page').default('hyperglow-demo'),
       new Option('--open', 'show the page'),
+      quiet,
     ],
     `
 Example:

@@ -1,25 +1,16 @@
 /** Output of the command line: results to standard output, everything else to standard error. */
-import { performance } from 'node:perf_hooks'
 import { type TextTableOptions, textTable, wrapped } from '../core/text-table.js'
-import { barLine } from '../train/progress/bar.js'
-import { canRedraw, hideCursor, wipeLine } from '../train/progress/terminal.js'
-
-/** Time between two updates of a progress bar, in milliseconds. */
-const redrawMs = 100
-
-/** Progress of a task. */
-export interface Meter {
-  update(done: number, total: number): void
-  end(): void
-}
+import { type Meter, meterOn, silentMeter } from './meter.js'
 
 /** Output of a command. */
 export class Terminal {
   readonly #isJson: boolean
+  readonly #isQuiet: boolean
 
-  /** @param isJson one JSON object on standard output, and no other text */
-  constructor(isJson: boolean) {
-    this.#isJson = isJson
+  /** @param options json: one JSON object on standard output, and no other text; quiet: no progress */
+  constructor({ json = false, quiet = false }: { readonly json?: boolean; readonly quiet?: boolean }) {
+    this.#isJson = json
+    this.#isQuiet = quiet
   }
 
   /** Whether the result is JSON. */
@@ -70,27 +61,9 @@ export class Terminal {
     this.print(`\nNotes\n${notes.map((note) => wrapped(`- ${note}`, this.width, 2)).join('\n')}`)
   }
 
-  /** A progress bar on standard error, with rate and remaining time; nothing without a terminal. */
+  /** Progress on standard error; none with `--quiet`. */
   meter(): Meter {
-    const stream = process.stderr
-    if (!canRedraw(stream)) return { update() {}, end() {} }
-    const start = performance.now()
-    const restore = hideCursor(stream)
-    let drawn = 0
-    return {
-      update(done, total) {
-        const now = performance.now()
-        if (now - drawn < redrawMs && done < total) return
-        drawn = now
-        const elapsedMs = now - start
-        const state = { done, total, elapsedMs, stepsPerSecond: (1e3 * done) / elapsedMs, readings: {} }
-        stream.write(`${wipeLine}${barLine(state, stream.columns ?? 80)}`)
-      },
-      end() {
-        stream.write(wipeLine)
-        restore()
-      },
-    }
+    return this.#isQuiet ? silentMeter : meterOn(process.stderr)
   }
 }
 

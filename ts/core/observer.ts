@@ -1,20 +1,24 @@
 /** Observation of assignments and derivatives of Variables. */
-import type { Variable } from './variable.js'
+
+/** A Variable, as far as this file needs it. */
+export interface Observable {
+  readonly name: string
+}
 
 /** Result of {@link observed}. */
 export interface Effects {
   /** Assigned Variables. */
-  readonly assigned: ReadonlySet<Variable>
+  readonly assigned: ReadonlySet<Observable>
   /** Variables with at least one derivative that depends on them. */
-  readonly reached: ReadonlySet<Variable>
+  readonly reached: ReadonlySet<Observable>
   /** Variables with at least one derivative that does not depend on them; another may, see `reached`. */
-  readonly unreached: ReadonlySet<Variable>
+  readonly unreached: ReadonlySet<Observable>
 }
 
 class Notes implements Effects {
-  readonly assigned = new Set<Variable>()
-  readonly reached = new Set<Variable>()
-  readonly unreached = new Set<Variable>()
+  readonly assigned = new Set<Observable>()
+  readonly reached = new Set<Observable>()
+  readonly unreached = new Set<Observable>()
 }
 
 let notes: Notes | undefined
@@ -32,12 +36,12 @@ export function observed<T>(f: () => T): { result: T; effects: Effects } {
 }
 
 /** Records an assignment of a Variable. */
-export function noteAssigned(variable: Variable): void {
+export function noteAssigned(variable: Observable): void {
   notes?.assigned.add(variable)
 }
 
 /** Records a derivative with respect to a Variable. @param isReached whether it depends on the Variable */
-export function noteGradient(variable: Variable, isReached: boolean): void {
+export function noteGradient(variable: Observable, isReached: boolean): void {
   if (isReached) notes?.reached.add(variable)
   else notes?.unreached.add(variable)
 }

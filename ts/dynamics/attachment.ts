@@ -134,24 +134,22 @@ export class SampleAdvice {
   }
 }
 
-/** Warns once per evaluator of activations outside its range. */
-export class RangeAdvice {
-  readonly #warned = new Set<Estimator>()
-
-  /**
-   * @param parts of each layer, NaN if the evaluator has no range
-   * @param layers their names
-   */
-  check(evaluator: Estimator, parts: ArrayLike<number>, layers: readonly string[]): void {
-    if (this.#warned.has(evaluator)) return
-    for (const [layer, name] of layers.entries()) {
-      const part = parts[layer] ?? Number.NaN
-      if (Number.isNaN(part)) continue
-      const advice = evaluator.adviceOnOutside(part, `layer ${name}`)
-      if (advice === undefined) continue
-      this.#warned.add(evaluator)
-      process.emitWarning(advice, { type: 'HyperglowWarning', code: 'HYPERGLOW_OUT_OF_RANGE' })
-      return
-    }
+/**
+ * Warns once per evaluator that its values may mislead, see {@link Estimator.doubt}.
+ *
+ * @param doubts of each layer, NaN for an evaluator without doubt
+ * @param layers their names
+ */
+export function adviseOnDoubts(
+  evaluator: Estimator,
+  doubts: ArrayLike<number>,
+  layers: readonly string[],
+): void {
+  for (const [layer, name] of layers.entries()) {
+    const doubt = doubts[layer] ?? Number.NaN
+    if (Number.isNaN(doubt)) continue
+    // Rounding can exceed 1.
+    const advice = evaluator.adviceOnDoubt(Math.min(1, doubt), `layer ${name}`)
+    if (advice !== undefined) evaluator.advise(advice)
   }
 }

@@ -12,8 +12,8 @@ export interface BatchMeasurement {
    * tracked and the batch is large enough.
    */
   dynamics?: Tensor
-  /** float32 [E, L]: shares of activations outside the ranges of evaluators, see {@link outsideParts}. Only if an evaluator has a range. */
-  outside?: Tensor
+  /** float32 [E, L], see {@link doubtsOf}. Only if an evaluator has doubts. */
+  doubts?: Tensor
   /** The list x, h1 .. hL, y. Only on request. */
   segment?: Tensor[]
 }
@@ -65,19 +65,17 @@ export function classCounts(segment: readonly Tensor[], { target }: SegmentOptio
 }
 
 /**
- * The share of each layer's activations outside the range of each evaluator, float32 [E, L], NaN for an evaluator without a range;
- * undefined if no evaluator has one.
+ * How far the values of each evaluator may mislead for each layer, float32 [E, L], NaN for an evaluator without doubt; undefined if no
+ * evaluator has any. See {@link Estimator.doubt}.
  */
-export function outsideParts(
-  evaluators: readonly Estimator[],
-  segment: readonly Tensor[],
-): Tensor | undefined {
-  const parts = evaluators.map((evaluator) => segment.slice(1, -1).map((h) => evaluator.outside(h)))
-  if (parts.flat().every((part) => part === undefined)) return undefined
+export function doubtsOf(evaluators: readonly Estimator[], segment: readonly Tensor[]): Tensor | undefined {
+  const others = [segment[0] as Tensor, segment.at(-1) as Tensor]
+  const doubts = evaluators.map((evaluator) => segment.slice(1, -1).map((h) => evaluator.doubt(h, others)))
+  if (doubts.flat().every((doubt) => doubt === undefined)) return undefined
   // NaN marks what has no value, so it must not stop `checkNaN`.
   return allowingNaN(() => {
     const none = full([], Number.NaN)
-    const flat = parts.flat().map((part) => part?.cast('float32') ?? none)
+    const flat = doubts.flat().map((doubt) => doubt?.cast('float32') ?? none)
     return stack(flat).reshape([evaluators.length, segment.length - 2])
   })
 }

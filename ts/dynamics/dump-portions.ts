@@ -27,7 +27,8 @@ export function portionsOf(
     run.epochs
       .filter((epoch) => epochs.has(epoch))
       .flatMap((epoch) => {
-        const there = layers.flatMap((name) => {
+        const own = layers.filter((name) => run.layers.includes(name))
+        const there = own.flatMap((name) => {
           const array = run.layer(epoch, name)
           return array === undefined ? [] : [{ name, array }]
         })

@@ -18,8 +18,8 @@ export interface LayerTensor {
 export interface LayerFindings {
   /** Number of NaN and infinite values. */
   readonly notFinite: number
-  /** By evaluator: the share of values outside its range; NaN if it has none. */
-  readonly outside: readonly number[]
+  /** By evaluator: how far its values may mislead, see {@link Estimator.doubt}; NaN for an evaluator without doubt. */
+  readonly doubts: readonly number[]
 }
 
 /** Whether an estimator only compares samples of its second argument for equality. */
@@ -27,10 +27,11 @@ export function readsSymbols(estimator: Estimator): boolean {
   return estimator.takes.y === 'classes' || estimator instanceof KDE
 }
 
-/** Inspects layers, all in one plan. */
+/** Inspects layers, all in one plan. @param others what they are compared with */
 export async function findingsOf(
   layers: readonly LayerTensor[],
   estimators: readonly Estimator[],
+  others: readonly Tensor[],
 ): Promise<LayerFindings[]> {
   const width = 1 + estimators.length
   using found = tidy(() =>
@@ -38,7 +39,8 @@ export async function findingsOf(
       layers.flatMap(({ h }) => {
         const sound = finite(h)
         const parts = estimators.map(
-          (estimator) => estimator.outside(h)?.cast('float64') ?? tensor(Number.NaN, { dtype: 'float64' }),
+          (estimator) =>
+            estimator.doubt(h, others)?.cast('float64') ?? tensor(Number.NaN, { dtype: 'float64' }),
         )
         return [sound.logicalNot().cast('float64').sum(), ...parts].map((one) => one.reshape([1]))
       }),
@@ -46,8 +48,8 @@ export async function findingsOf(
   )
   const flat = (await found.data()) as Float64Array
   return layers.map((_, l) => {
-    const [notFinite = 0, ...outside] = flat.subarray(l * width, (l + 1) * width)
-    return { notFinite, outside }
+    const [notFinite = 0, ...doubts] = flat.subarray(l * width, (l + 1) * width)
+    return { notFinite, doubts }
   })
 }
 

@@ -129,7 +129,8 @@ async function layerOf(
   most: number,
   signal: AbortSignal | undefined,
 ): Promise<LayerInspection> {
-  const arrays = runs.flatMap((run) => run.epochs.map((epoch) => run.layer(epoch, name)))
+  const having = runs.filter(({ layers }) => layers.includes(name))
+  const arrays = having.flatMap((run) => run.epochs.map((epoch) => run.layer(epoch, name)))
   const there = arrays.filter((array) => array !== undefined)
   const scanner = new Scanner()
   for (const array of there) {

@@ -24,10 +24,10 @@ import { DumpReader, portionsOf } from './dump-portions.js'
 import { DumpSamples } from './dump-samples.js'
 import { headingOf } from './heading.js'
 import {
+  doubtNotes,
   MeasuredRun,
   type Measurement,
   measurePortion,
-  outsideNotes,
   type Uncertainties,
 } from './measured-run.js'
 import { RunSet } from './run-set.js'
@@ -176,7 +176,7 @@ function finished(
     notes: [
       ...activations.notes,
       ...new Set(measured.flatMap(({ notes }) => notes)),
-      ...outsideNotes(measured, estimators),
+      ...doubtNotes(measured, estimators),
     ],
   }
 }

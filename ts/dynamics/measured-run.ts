@@ -54,11 +54,11 @@ interface Cell {
   readonly pValues: PairOf<number> | undefined
 }
 
-/** The share of a layer's values outside the range of an evaluator. */
-interface Outside {
+/** How far an evaluator's values of a layer may mislead. */
+interface Doubt {
   readonly evaluator: number
   readonly layer: string
-  readonly part: number
+  readonly amount: number
   readonly run: string
   readonly epoch: number
 }
@@ -67,8 +67,8 @@ interface Outside {
 export class MeasuredRun {
   readonly #cells = new Map<string, Cell>()
   readonly #notes = new Set<string>()
-  /** By evaluator with a range, and layer: the largest share of values outside. */
-  readonly outside = new Map<string, Outside>()
+  /** By evaluator and layer: the largest doubt. */
+  readonly doubts = new Map<string, Doubt>()
   readonly #epochs: readonly number[]
   readonly #estimators: readonly Estimator[]
   #samples: number | null = null
@@ -112,16 +112,16 @@ export class MeasuredRun {
     }
   }
 
-  noteFindings(epoch: number, layer: string, { notFinite, outside }: LayerFindings): void {
+  noteFindings(epoch: number, layer: string, { notFinite, doubts }: LayerFindings): void {
     if (notFinite > 0) {
       this.note(
         `layer '${layer}' of run '${this.source.name}' has ${notFinite} values that are NaN or infinite in epoch ${epoch}: its measures are NaN`,
       )
     }
-    for (const [evaluator, part] of outside.entries()) {
+    for (const [evaluator, amount] of doubts.entries()) {
       const key = `${evaluator}/${layer}`
-      if (!(part > (this.outside.get(key)?.part ?? 0))) continue
-      this.outside.set(key, { evaluator, layer, part, run: this.source.name, epoch })
+      if (!(amount > (this.doubts.get(key)?.amount ?? 0))) continue
+      this.doubts.set(key, { evaluator, layer, amount: Math.min(1, amount), run: this.source.name, epoch })
     }
   }
 
@@ -179,28 +179,28 @@ export class MeasuredRun {
   }
 }
 
-/** Notes on values outside the ranges of evaluators: one per evaluator, on the layer with the largest share. */
-export function outsideNotes(runs: readonly MeasuredRun[], estimators: readonly Estimator[]): string[] {
-  const all = runs.flatMap(({ outside }) => [...outside.values()]).sort((a, b) => b.part - a.part)
+/** Notes on values that may mislead: one per evaluator, on the layer with the largest doubt. */
+export function doubtNotes(runs: readonly MeasuredRun[], estimators: readonly Estimator[]): string[] {
+  const all = runs.flatMap(({ doubts }) => [...doubts.values()]).sort((a, b) => b.amount - a.amount)
   return estimators.flatMap((estimator, e) => {
     const own = all.filter(({ evaluator }) => evaluator === e)
     const [most] = own
     if (most === undefined) return []
     const what = `layer '${most.layer}' of run '${most.run}' in epoch ${most.epoch}`
-    const advice = estimator.adviceOnOutside(most.part, what)
+    const advice = estimator.adviceOnDoubt(most.amount, what)
     if (advice === undefined) return []
     const others = new Map<string, number>()
-    for (const { layer, part } of own) {
+    for (const { layer, amount } of own) {
       if (
         layer !== most.layer &&
         !others.has(layer) &&
-        estimator.adviceOnOutside(part, layer) !== undefined
+        estimator.adviceOnDoubt(amount, layer) !== undefined
       ) {
-        others.set(layer, part)
+        others.set(layer, amount)
       }
     }
-    const shown = [...others].map(([layer, part]) => `'${layer}' ${Math.round(100 * part)} %`)
-    return shown.length === 0 ? advice : `${advice}; also in other layers: ${shown.join(', ')}`
+    const shown = [...others].map(([layer, amount]) => `'${layer}' ${Math.round(100 * amount)} %`)
+    return shown.length === 0 ? advice.text : `${advice.text}; also in other layers: ${shown.join(', ')}`
   })
 }
 
@@ -216,7 +216,8 @@ export async function measurePortion(
   asked: Uncertainties,
 ): Promise<void> {
   run.noteEnds(ends, layers[0]?.h.shape[0] as number)
-  const findings = await findingsOf(layers, estimators)
+  const others = [ends.x, ends.y].filter((end) => end !== undefined)
+  const findings = await findingsOf(layers, estimators, others)
   for (const [l, { name }] of layers.entries()) run.noteFindings(epoch, name, findings[l] as LayerFindings)
   const sound = layers.filter((_, l) => findings[l]?.notFinite === 0)
   const tensors = sound.map(({ h }) => h)

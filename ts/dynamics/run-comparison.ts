@@ -14,8 +14,8 @@ import {
 } from '../core/options.js'
 import { textTable } from '../core/text-table.js'
 import { evaluatorText, measureNames, withUnit } from './naming.js'
-import type { RunSet } from './run-set.js'
 import { epochsOf } from './run-tables.js'
+import type { RunValues } from './run-values.js'
 import { placeOf } from './source.js'
 
 /** Options of {@link RunSet.compare}. */
@@ -84,7 +84,11 @@ interface Family {
 }
 
 /** Compares two sets, pair by pair. */
-export async function compareRuns(a: RunSet, b: RunSet, options: CompareRunsOptions): Promise<RunComparison> {
+export async function compareRuns(
+  a: RunValues,
+  b: RunValues,
+  options: CompareRunsOptions,
+): Promise<RunComparison> {
   const caller = 'RunSet.compare'
   const given = checkOptions(caller, options, checks)
   const { evaluator: wanted, epochs = 'last', pair = 'name', alpha = 0.05, signal, ...paired } = given
@@ -110,8 +114,8 @@ export async function compareRuns(a: RunSet, b: RunSet, options: CompareRunsOpti
 
 /** The layers with values of at least 2 pairs. @param partners index in b of each run of a */
 async function compareLayers(
-  a: RunSet,
-  b: RunSet,
+  a: RunValues,
+  b: RunValues,
   { evaluator, epoch, side }: Family,
   partners: readonly number[],
   options: PairedOptions,
@@ -150,7 +154,7 @@ async function compareLayers(
   }))
 }
 
-function checkTogether(a: RunSet, b: RunSet, caller: string): void {
+function checkTogether(a: RunValues, b: RunValues, caller: string): void {
   for (const part of ['layers', 'evaluators', 'units', 'evaluatorSettings', 'rowKind'] as const) {
     const [mine, theirs] = [JSON.stringify(a[part]), JSON.stringify(b[part])]
     if (mine === theirs) continue
@@ -161,7 +165,7 @@ function checkTogether(a: RunSet, b: RunSet, caller: string): void {
 }
 
 /** Index in b of the partner of each run of a. */
-function partnersOf(a: RunSet, b: RunSet, pair: 'name' | 'order', caller: string): number[] {
+function partnersOf(a: RunValues, b: RunValues, pair: 'name' | 'order', caller: string): number[] {
   const refuse = (why: string) => new DataError(`${caller}: ${why}; run both settings with the same seeds`)
   if (a.names.length < 2) throw refuse(`there is 1 run, and the error of a difference needs 2 pairs`)
   if (a.names.length !== b.names.length)
@@ -177,8 +181,8 @@ function partnersOf(a: RunSet, b: RunSet, pair: 'name' | 'order', caller: string
 }
 
 function commonEpochs(
-  a: RunSet,
-  b: RunSet,
+  a: RunValues,
+  b: RunValues,
   evaluator: number,
   wanted: 'last' | 'all' | readonly number[],
   caller: string,
@@ -192,7 +196,7 @@ function commonEpochs(
   return wanted === 'all' ? common : common.slice(-1)
 }
 
-function describeComparison(a: RunSet, rows: readonly ComparisonRow[], level: number): string {
+function describeComparison(a: RunValues, rows: readonly ComparisonRow[], level: number): string {
   const percent = Number((100 * level).toPrecision(6))
   const blocks = a.evaluators.flatMap((evaluator, e) => {
     const own = rows.filter(({ estimator }) => estimator === evaluator)

@@ -2,7 +2,7 @@
 import { checkDataProcessing } from '../estimators/theory.js'
 import { baseOfUnit } from '../estimators/unit.js'
 import { measureNames } from './naming.js'
-import type { RunSet } from './run-set.js'
+import type { RunValues } from './run-values.js'
 
 /** Violation of theory in nats that is too small for a note. */
 const tolerance = 0.05
@@ -31,7 +31,7 @@ interface Measured {
 }
 
 /** The notes on the values of a set. */
-export function runNotes(set: RunSet): string[] {
+export function runNotes(set: RunValues): string[] {
   const single = set.names.length === 1 ? ['one run: means are its values, without a standard error'] : []
   const notes = set.evaluators.flatMap((name, e) => {
     const unit = set.units[e] as string | null

@@ -2,7 +2,7 @@
 import { version } from '../core/version.js'
 import type { Json } from '../io/json.js'
 import type { RowKind } from './naming.js'
-import type { ResultRow, RunSet } from './run-set.js'
+import type { ResultRow, RunValues } from './run-values.js'
 import type { Spread } from './spread.js'
 
 /** A {@link Spread} in JSON: null is no value. */
@@ -41,7 +41,7 @@ export interface RunResults {
 }
 
 /** The JSON form of a set of runs. */
-export function describeResults(set: RunSet): RunResults {
+export function describeResults(set: RunValues): RunResults {
   return {
     hyperglow: version,
     runs: set.names,

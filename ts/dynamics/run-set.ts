@@ -3,7 +3,6 @@ import { ArgumentError } from '../core/errors.js'
 import { checkValue, finite, instance, text } from '../core/options.js'
 import { baseOfUnit } from '../estimators/unit.js'
 import type { Json } from '../io/json.js'
-import type { DynamicsHeading, DynamicsSampling } from './heading.js'
 import { type MergedRuns, mergedRuns, type NamedRun } from './merged-runs.js'
 import type { RowKind } from './naming.js'
 import { type CompareRunsOptions, compareRuns, type RunComparison } from './run-comparison.js'
@@ -11,28 +10,9 @@ import { saveRuns } from './run-files.js'
 import { runNotes } from './run-notes.js'
 import { describeResults, type RunResults } from './run-results.js'
 import { csvOf, latexOf, type RunTableOptions, type RunTextOptions, textOf } from './run-tables.js'
+import type { PlaneSpread, ResultRow, RunValues } from './run-values.js'
 import { type DynamicsLike, type DynamicsSource, placeOf } from './source.js'
 import { type Spread, spreadOf } from './spread.js'
-
-/** Both measures of a layer in an epoch, over the runs. */
-export interface PlaneSpread {
-  /** Measure of (H, X), such as I(H; X). */
-  readonly ixt: Spread
-  /** Measure of (H, Y). */
-  readonly ity: Spread
-}
-
-/** Values of one evaluator for one layer in one epoch, over the runs. */
-export interface ResultRow extends PlaneSpread {
-  readonly estimator: string
-  readonly settings: Json
-  /** Unit of the values, 'none' for numbers without one; null if it is not known. */
-  readonly units: string | null
-  /** Samples of each value; null if it is not known. */
-  readonly samples: number | null
-  readonly layer: string
-  readonly epoch: number
-}
 
 /**
  * Several runs of one experiment, for example one per seed. One run is a set of one. Figures with error bands, tables, CSV, LaTeX, JSON and
@@ -42,7 +22,7 @@ export interface ResultRow extends PlaneSpread {
  *     console.log(set.toText())
  *     const { mean, se } = set.spread('HSIC', 'dense_1', 10).ixt
  */
-export class RunSet implements DynamicsHeading, DynamicsSampling {
+export class RunSet implements RunValues {
   readonly #runs: MergedRuns
 
   private constructor(runs: MergedRuns) {

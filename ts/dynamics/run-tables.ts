@@ -11,7 +11,7 @@ import {
   uncertainText,
   withUnit,
 } from './naming.js'
-import type { PlaneSpread, RunSet } from './run-set.js'
+import type { PlaneSpread, RunValues } from './run-values.js'
 import { placeOf } from './source.js'
 
 /** Contents of a table of runs. */
@@ -50,7 +50,7 @@ interface Table {
 }
 
 /** A table for each evaluator as aligned text. */
-export function textOf(set: RunSet, options: RunTextOptions): string {
+export function textOf(set: RunValues, options: RunTextOptions): string {
   const { width = Number.POSITIVE_INFINITY, ...shown } = checkOptions('RunSet.toText', options, textChecks)
   const tables = tablesOf(set, shown, 'RunSet.toText').map(({ title, names, kind, rows }) => {
     const cells = [
@@ -68,7 +68,7 @@ export function textOf(set: RunSet, options: RunTextOptions): string {
 }
 
 /** A table for each evaluator in LaTeX. */
-export function latexOf(set: RunSet, options: RunTableOptions): string {
+export function latexOf(set: RunValues, options: RunTableOptions): string {
   const tables = tablesOf(set, options, 'RunSet.toLatex').map(({ title, names, kind, rows }) => {
     const measure = (side: 'X' | 'Y') =>
       latexText(names.isInformation ? '' : names.symbol) +
@@ -96,7 +96,7 @@ export function latexOf(set: RunSet, options: RunTableOptions): string {
 }
 
 /** All results as CSV. */
-export function csvOf(set: RunSet): string {
+export function csvOf(set: RunValues): string {
   const side = (name: string) => [`${name}_mean`, `${name}_se`, ...set.names.map((run) => `${name} ${run}`)]
   const header = [
     'estimator',
@@ -139,7 +139,7 @@ function latexText(text: string): string {
   return text.replace(/[\\~^±]|[&%$#_{}]/g, (sign) => latexSigns[sign] ?? `\\${sign}`)
 }
 
-function tablesOf(set: RunSet, options: RunTableOptions, caller: string): Table[] {
+function tablesOf(set: RunValues, options: RunTableOptions, caller: string): Table[] {
   const { evaluator, layer, epochs = 'last' } = checkOptions(caller, options, checks)
   const places =
     evaluator === undefined
@@ -167,7 +167,7 @@ function tablesOf(set: RunSet, options: RunTableOptions, caller: string): Table[
 
 /** The selected epochs of an evaluator. */
 export function epochsOf(
-  set: RunSet,
+  set: RunValues,
   evaluator: number,
   wanted: 'last' | 'all' | readonly number[],
   caller: string,
@@ -193,6 +193,6 @@ export function epochsOf(
   return wanted === 'all' ? measured : measured.slice(-1)
 }
 
-function epochRange({ epochs }: RunSet): string {
+function epochRange({ epochs }: RunValues): string {
   return epochs.length > 12 ? `${epochs[0]} to ${epochs.at(-1)}` : epochs.join(', ')
 }

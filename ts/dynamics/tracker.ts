@@ -1,7 +1,7 @@
 import { ArgumentError, StateError } from '../core/errors.js'
 import type { ArrayData } from '../io/element-types.js'
 import type { Tensor } from '../ops/tensor.js'
-import { type Attachment, RangeAdvice, SampleAdvice, ValueAdvice } from './attachment.js'
+import { type Attachment, adviseOnDoubts, SampleAdvice, ValueAdvice } from './attachment.js'
 import type { BatchMeasurement } from './coordinates.js'
 import { type DynamicsHeading, headingOf } from './heading.js'
 import { loadDynamics } from './load.js'
@@ -75,7 +75,6 @@ export class DynamicsTracker {
   #before: number
   /** Training steps so far; null if they are not known. */
   #step: number | null
-  readonly #rangeAdvice = new RangeAdvice()
   #needed = 0
   #row = 0
   #warned = false
@@ -225,7 +224,7 @@ export class DynamicsTracker {
   /** Takes the result of a finished step; its tensors stay the caller's. `due` are the evaluators of the step. */
   async take(
     batch: number,
-    { dynamics, outside, segment }: BatchMeasurement,
+    { dynamics, doubts, segment }: BatchMeasurement,
     due: readonly number[],
     size: number,
   ): Promise<void> {
@@ -250,9 +249,9 @@ export class DynamicsTracker {
       if (its.some(Number.isNaN)) this.#valueAdvice.warn(given, `batch ${batch}`)
       this.#advice.check(given, size, 'in a batch')
       const { layers } = this.#record
-      const parts = outside?.dataSync() as Float32Array | undefined
-      if (parts === undefined) continue
-      this.#rangeAdvice.check(given, parts.subarray(i * layers.length, (i + 1) * layers.length), layers)
+      const all = doubts?.dataSync() as Float32Array | undefined
+      if (all === undefined) continue
+      adviseOnDoubts(given, all.subarray(i * layers.length, (i + 1) * layers.length), layers)
     }
     this.#record.add(values, this.#stepBefore)
     this.#measured.push(batch)

@@ -5,7 +5,7 @@ import { idOf } from '../core/tensor.js'
 import { where } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
 import { symbolInformation } from './counts.js'
-import type { Findings } from './details.js'
+import type { Advice, Findings } from './details.js'
 import { InformationEstimator, type InformationOptions } from './information.js'
 import { numbersOf } from './samples.js'
 
@@ -99,31 +99,33 @@ export class Binned extends InformationEstimator<BinnedOptions> {
     return symbolInformation(symbols, y, this.params.millerMadow ? 'millerMadow' : 'none')
   }
 
-  override outside(h: Tensor): Tensor | undefined {
-    idOf('Binned.outside', h)
+  override doubt(h: Tensor): Tensor | undefined {
+    idOf('Binned.doubt', h)
     const { range, binSize } = this.params
     if (binSize > 0 || range === 'data') return undefined
     return h.less(range[0]).logicalOr(h.greater(range[1])).cast('float32').mean()
   }
 
-  override adviceOnOutside(part: number, what: string): string | undefined {
-    checkValue('adviceOnOutside: part', part, between(0, 1))
-    checkValue('adviceOnOutside: what', what, text)
+  override adviceOnDoubt(part: number, what: string): Advice | undefined {
+    checkValue('adviceOnDoubt: doubt', part, between(0, 1))
+    checkValue('adviceOnDoubt: what', what, text)
     if (!(part > tolerated)) return undefined
     const { range } = this.params
-    return (
-      `Binned: ${Math.round(100 * part)} % of the activations of ${what} lie outside the bins on [${range}] and count as if at their ends, ` +
-      'which can show a compression that does not exist; for relu and other unbounded activations use { binSize: 0.07 }, one width for all layers and epochs, ' +
-      "or give { range: [low, high] } of all epochs, or { range: 'data' } of each batch"
-    )
+    return {
+      code: 'HYPERGLOW_OUT_OF_RANGE',
+      text:
+        `Binned: ${Math.round(100 * part)} % of the activations of ${what} lie outside the bins on [${range}] and count as if at their ends, ` +
+        'which can show a compression that does not exist; for relu and other unbounded activations use { binSize: 0.07 }, one width for all layers and epochs, ' +
+        "or give { range: [low, high] } of all epochs, or { range: 'data' } of each batch",
+    }
   }
 
   /** Warns, once, of activations outside of the range. */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
     this.checkNumbers(x)
-    using part = tidy(() => this.outside(x))
-    const advice = part === undefined ? undefined : this.adviceOnOutside(await part.item(), 'x')
-    if (advice !== undefined) findings.warn(advice, 'HYPERGLOW_OUT_OF_RANGE')
+    using part = tidy(() => this.doubt(x))
+    const advice = part === undefined ? undefined : this.adviceOnDoubt(await part.item(), 'x')
+    if (advice !== undefined) findings.warn(advice.text, advice.code)
     return super.value(x, y, findings)
   }
 

@@ -1,13 +1,13 @@
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import { tidy } from '../core/memory.js'
-import { above, type Checks, checkOptions, flag, oneOf } from '../core/options.js'
+import { above, between, type Checks, checkOptions, checkValue, flag, oneOf, text } from '../core/options.js'
 import { stack, where } from '../ops/index.js'
 import { full, type Tensor } from '../ops/tensor.js'
 import { centeredInner, type KernelSamples } from './centering.js'
 import { checkMeeting, device as deviceCheck } from './check.js'
 import { type SampleData, samplesFrom } from './data.js'
-import type { Findings } from './details.js'
-import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
+import type { Advice, Findings } from './details.js'
+import { Estimator, type EstimatorOptions, flatRows, splitSegment } from './estimator.js'
 import {
   checkAlignment,
   deltaKernel,
@@ -59,7 +59,8 @@ type Sums = readonly [xy: Tensor, xx: Tensor, yy: Tensor]
  * - any other {@link Kernel}.
  *
  * From 0 to 1 (the unbiased form may be slightly outside), unchanged by rotation and scaling of x or y. With many more features than
- * samples the biased form approaches 1 for any data: use `unbiased`. 0 by convention if an argument is constant. In float64.
+ * samples the biased form approaches 1 for any data: use `unbiased`. The biased linear form warns once (`HYPERGLOW_CKA_BIAS`) if unrelated
+ * data of the same widths have more than 0.1 on average. 0 by convention if an argument is constant. In float64.
  * Differentiable.
  */
 export class CKA extends Estimator<CKAOptions> {
@@ -87,6 +88,10 @@ export class CKA extends Estimator<CKAOptions> {
     this.#isUnbiased = unbiased
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get minimumSamples(): number {
     return this.#isUnbiased ? 4 : 2
   }
@@ -98,8 +103,7 @@ export class CKA extends Estimator<CKAOptions> {
 
   /** @throws ArgumentError for a custom kernel that is a distance */
   protected override async value(x: Tensor, y: Tensor, findings: Findings): Promise<number> {
-    const isPlain = this.#kernel === 'linear' && !this.#isUnbiased && !isLabels(x) && !isLabels(y)
-    if (isPlain) return this.#beside(x, y, findings)
+    if (this.#isDoubtful && !isLabels(x) && !isLabels(y)) return this.#beside(x, y, findings)
     const value = await super.value(x, y, findings)
     if (value > 0 || this.#isUnbiased || typeof this.#kernel === 'string') return value
     using plain = tidy(() => ratio(this.#sumsOf([x, y], scalesOf([x, y]))(0, 1)))
@@ -119,14 +123,37 @@ export class CKA extends Estimator<CKAOptions> {
       return stack([value, chance(rows as [Tensor, Tensor], sums)], 0)
     })
     const [value, unrelated] = (await both.data()) as unknown as [number, number]
-    if (unrelated > highByChance) {
-      const shown = Number(unrelated.toPrecision(2))
-      findings.warn(
-        `biased: for unrelated data of this kind it is ${shown} on average; unbiased: true has 0`,
-        'HYPERGLOW_CKA_BIAS',
-      )
-    }
+    const advice = this.adviceOnDoubt(Math.min(1, unrelated), 'x and y')
+    if (advice !== undefined) findings.warn(advice.text, advice.code)
     return value
+  }
+
+  /** Whether values of wide samples are high by chance: those of the biased linear form. */
+  get #isDoubtful(): boolean {
+    return this.#kernel === 'linear' && !this.#isUnbiased
+  }
+
+  /** The highest mean of the biased linear form over unrelated data of the widths of a layer and of what it is compared with. */
+  override doubt(h: Tensor, others: readonly Tensor[] = []): Tensor | undefined {
+    const compared = others.filter((other) => other !== h && !isLabels(other))
+    if (!this.#isDoubtful || isLabels(h) || compared.length === 0) return undefined
+    const parts = [h, ...compared].map((part) => flatRows(part))
+    const scales = scalesOf(parts)
+    const sums = this.#sumsOf(parts, scales)
+    const rows = parts.map((part, index) => this.#inUnits(part, scales[index] as Tensor))
+    const means = rows.slice(1).map((row, at) => chance([rows[0] as Tensor, row], sums(0, at + 1)))
+    return means.reduce((highest, mean) => highest.maximum(mean))
+  }
+
+  override adviceOnDoubt(unrelated: number, what: string): Advice | undefined {
+    checkValue('adviceOnDoubt: doubt', unrelated, between(0, 1))
+    checkValue('adviceOnDoubt: what', what, text)
+    if (!(unrelated > highByChance)) return undefined
+    const shown = Number(unrelated.toPrecision(2))
+    return {
+      code: 'HYPERGLOW_CKA_BIAS',
+      text: `CKA of ${what} is biased: for unrelated data of these widths it is ${shown} on average; unbiased: true has 0`,
+    }
   }
 
   #ratio(sums: Sums): Tensor {
@@ -157,6 +184,7 @@ export class CKA extends Estimator<CKAOptions> {
       checkMeeting('CKA', x, y)
       this.checkCounts(x, y)
       scales ??= tidy(() => scalesOf([x, y]))
+      if (count === 0) await this.#adviseOn(x, y)
       const units = scales
       const sums = tidy(() => this.#sumsOf([x, y], units)(0, 1))
       for (const [i, sum] of sums.entries()) totals[i] = (totals[i] as number) + (await sum.item())
@@ -169,6 +197,14 @@ export class CKA extends Estimator<CKAOptions> {
     if (!(xx * yy > 0)) return 0
     const value = xy / Math.sqrt(xx * yy)
     return this.#isClipped ? Math.max(0, value) : value
+  }
+
+  /** Warns, once, if the value of such data is high by chance. */
+  async #adviseOn(x: Tensor, y: Tensor): Promise<void> {
+    using doubt = tidy(() => this.doubt(x, [y]))
+    if (doubt === undefined) return
+    const advice = this.adviceOnDoubt(Math.min(1, await doubt.item()), 'each batch')
+    if (advice !== undefined) this.advise(advice)
   }
 
   /** Kernel matrices of input and target are computed once and shared by all layers. */

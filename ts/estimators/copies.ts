@@ -3,6 +3,7 @@ import { literal } from '../core/create.js'
 import { tidy } from '../core/memory.js'
 import { concat } from '../ops/index.js'
 import type { Tensor } from '../ops/tensor.js'
+import { countsOf } from './counts.js'
 import type { Findings } from './details.js'
 import { isLabels, toleratedOf } from './samples.js'
 import { areEven, repeatedValues } from './spacing.js'
@@ -110,17 +111,6 @@ async function hasDensity(rows: Tensor): Promise<boolean> {
 
 function columnsOf(x: Tensor): Tensor {
   return isLabels(x) ? x.cast('float64').expandDims(1) : x
-}
-
-/** Count of each class 0, 1, .... */
-export function countsOf(classes: Int32Array): Int32Array {
-  const counts = new Int32Array(classes.length)
-  let different = 0
-  for (const one of classes) {
-    counts[one] = (counts[one] as number) + 1
-    if (one >= different) different = one + 1
-  }
-  return counts.subarray(0, different)
 }
 
 function medianOf(counts: Int32Array): number {

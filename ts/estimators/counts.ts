@@ -13,6 +13,17 @@ export function areCounted(r: number, c: number, n: number): boolean {
   return (r - 1) * (c - 1) * samplesOfCell <= n
 }
 
+/** Count of each class 0, 1, .... */
+export function countsOf(classes: Int32Array): Int32Array {
+  const counts = new Int32Array(classes.length)
+  let different = 0
+  for (const one of classes) {
+    counts[one] = (counts[one] as number) + 1
+    if (one >= different) different = one + 1
+  }
+  return counts.subarray(0, different)
+}
+
 /**
  * A number for each pair of symbols, int32 `[n]`: 0, 1, 2 ... by first appearance. Symbols are numbers below n, as returned by `classesOf`.
  */

@@ -89,6 +89,11 @@ interface Warning {
   readonly code: string | undefined
 }
 
+/** A warning with the code under which it is emitted. */
+export interface Advice extends Warning {
+  readonly code: string
+}
+
 /**
  * Notes of an estimator during its computation. It is passed down to the formula that does the work, and each level adds its notes. Limits
  * and bounds are in nats, or without unit; the record converts them, and texts are in the unit of the value.

@@ -34,6 +34,10 @@ export class DiscreteMI extends InformationEstimator<DiscreteOptions> {
     return false
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get takes() {
     return { x: 'classes', y: 'classes' } as const
   }

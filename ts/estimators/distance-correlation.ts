@@ -50,6 +50,10 @@ export class DistanceCorrelation extends Estimator<DistanceCorrelationOptions> {
     this.#isCovariance = measure === 'covariance'
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get minimumSamples(): number {
     return this.#isUnbiased ? 4 : 2
   }

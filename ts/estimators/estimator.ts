@@ -17,6 +17,7 @@ import { placedOn } from '../ops/to.js'
 import { checkDevice, checkMeeting, checkTensor } from './check.js'
 import { adviseOnLabels, releaseSamples, type SampleData, samplesFrom } from './data.js'
 import {
+  type Advice,
   type EstimateDetails,
   type EstimateOptions,
   estimateChecks,
@@ -135,8 +136,9 @@ export abstract class Estimator<O extends object = object> {
   }
 
   /**
-   * Whether copies of samples count as dependence: in estimates of information by neighbors, kernels and bins, and by critics whose held-out
-   * samples have copies among the others. `bootstrap` draws copies, so it refuses such an estimator; `halfJackknife` draws none.
+   * Whether copies of samples count as dependence: in estimates by neighbors, kernels, distances, bins and counts, and by critics and
+   * classifiers whose held-out samples have copies among the others. `bootstrap` draws copies, so it refuses such an estimator;
+   * `halfJackknife` draws none.
    */
   get isBiasedByCopies(): boolean {
     return false
@@ -152,19 +154,22 @@ export abstract class Estimator<O extends object = object> {
   abstract criterion(x: Tensor, y: Tensor): Tensor
 
   /**
-   * The share, from 0 to 1, of a layer's activations outside the range of the estimator: a lazy scalar, or undefined without a range. The
-   * evaluator of segments reads it with the values and passes it to {@link adviceOnOutside}.
+   * How far a value of a layer may mislead, from 0 to 1: the share of activations outside the range of bins, or the value that unrelated data
+   * of the same widths have. A lazy scalar, or undefined for an estimator without doubt. Evaluators read it with the values and pass it to
+   * {@link adviceOnDoubt}.
+   *
+   * @param h `[n, ...]`; @param others what it is compared with, input and target, each `[n, ...]`
    */
-  outside(_h: Tensor): Tensor | undefined {
+  doubt(_h: Tensor, _others: readonly Tensor[] = []): Tensor | undefined {
     return undefined
   }
 
   /**
-   * Warning for that share; undefined if it does no harm.
+   * Warning for that doubt; undefined if it does no harm.
    *
-   * @param what the source of the activations, for instance 'layer dense_1'
+   * @param what the source of the values, for instance 'layer dense_1'
    */
-  adviceOnOutside(_part: number, _what: string): string | undefined {
+  adviceOnDoubt(_doubt: number, _what: string): Advice | undefined {
     return undefined
   }
 
@@ -332,11 +337,14 @@ export abstract class Estimator<O extends object = object> {
 
   /** Emits warnings that have a code, each code once. */
   #emit({ warnings }: Findings): void {
-    for (const { text, code } of warnings) {
-      if (code === undefined || this.#emitted.has(code)) continue
-      this.#emitted.add(code)
-      process.emitWarning(text, { type: 'HyperglowWarning', code })
-    }
+    for (const { text, code } of warnings) if (code !== undefined) this.advise({ text, code })
+  }
+
+  /** Emits a warning, each code once for an estimator, however it is used. @internal */
+  advise({ text, code }: Advice): void {
+    if (this.#emitted.has(code)) return
+    this.#emitted.add(code)
+    process.emitWarning(text, { type: 'HyperglowWarning', code })
   }
 
   /** An argument of `estimate` as a tensor: class labels `[n]`, everything else as float64 rows `[n, d]`. @param beside the other argument of `estimate` */
@@ -435,9 +443,13 @@ export function segmentParts(name: string, segment: readonly Tensor[]): SegmentP
 
 /** The parts of a segment, each sample flattened to one row. */
 export function splitSegment(name: string, segment: readonly Tensor[]): SegmentParts {
-  const flat = (part: Tensor) => (part.rank > 2 ? part.flatten(1) : part.rank === 1 ? column(part) : part)
   const { x, hidden, y } = segmentParts(name, segment)
-  return { x: flat(x), hidden: hidden.map(flat), y: flat(y) }
+  return { x: flatRows(x), hidden: hidden.map(flatRows), y: flatRows(y) }
+}
+
+/** Samples `[n, ...]` as rows `[n, d]`; a vector of labels unchanged. */
+export function flatRows(part: Tensor): Tensor {
+  return part.rank > 2 ? part.flatten(1) : part.rank === 1 ? column(part) : part
 }
 
 /** A vector of numbers as one column; a vector of integer labels unchanged. */

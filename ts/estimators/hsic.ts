@@ -7,7 +7,7 @@ import { eye, type Tensor } from '../ops/tensor.js'
 import { centeredInner, centeredMatrix, inner, type KernelSamples } from './centering.js'
 import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
-import { kernelChecks } from './kernel-options.js'
+import { type KernelName, type KernelOptions, kernelChecks } from './kernel-options.js'
 import {
   checkAlignment,
   deltaKernel,
@@ -22,9 +22,6 @@ import {
 } from './kernels.js'
 import { samplesOf } from './samples.js'
 
-/** Names of kernels. */
-export type KernelName = 'gaussian' | 'laplacian' | 'linear' | 'polynomial' | 'imq' | 'delta'
-
 /** Estimator of the population value. */
 export type HSICEstimator = 'biased' | 'biasedN2' | 'unbiased' | 'pyglow'
 
@@ -32,25 +29,7 @@ export type HSICEstimator = 'biased' | 'biasedN2' | 'unbiased' | 'pyglow'
 export type HSICVariant = 'plain' | 'nHSIC'
 
 /** Options of {@link HSIC}. */
-export interface HSICOptions extends EstimatorOptions {
-  /** Kernel of the first argument, by name or made by a kernel function. Default 'gaussian'. */
-  kernel?: KernelName | Kernel
-  /** Kernel of the second argument. Default the same; in a segment, of the target only. */
-  kernelY?: KernelName | Kernel
-  /** Bandwidth of gaussian and laplacian kernels; required by them. 'median' is the median distance of each argument. */
-  sigma?: Sigma
-  /** Bandwidth for `kernelY`. Default sigma. */
-  sigmaY?: Sigma
-  /** Multiply the bandwidths by the root of the number of features. Default false. */
-  scaleSqrtD?: boolean
-  /** polynomial kernel: default 1 / features. */
-  gamma?: number
-  /** polynomial kernel: default 1. */
-  coef0?: number
-  /** polynomial kernel: default 3. */
-  degree?: number
-  /** imq kernel: default 1. */
-  c?: number
+export interface HSICOptions extends EstimatorOptions, KernelOptions {
   /** Default 'biased'. */
   estimator?: HSICEstimator
   /** Default 'plain'. */
@@ -135,6 +114,10 @@ export class HSIC extends Estimator<HSICOptions> {
     if (this.#variant === 'nHSIC' && this.#estimator === 'unbiased') {
       throw new ArgumentError("HSIC: nHSIC has no unbiased form; use estimator 'biased' or variant 'plain'")
     }
+  }
+
+  override get isBiasedByCopies(): boolean {
+    return true
   }
 
   override get minimumSamples(): number {

@@ -5,6 +5,7 @@ export * from './cka.js'
 export { CLUB } from './club.js'
 export type { SampleData } from './data.js'
 export {
+  type Advice,
   type Collisions,
   type EntropyDetails,
   type EstimateDetails,
@@ -31,6 +32,7 @@ export * from './independence.js'
 export { InfoNCE } from './info-nce.js'
 export * from './information.js'
 export * from './kde.js'
+export type { KernelName, KernelOptions } from './kernel-options.js'
 export {
   deltaKernel,
   gaussianKernel,

@@ -1,6 +1,6 @@
 /** The kind of samples. */
 import type { Tensor } from '../ops/tensor.js'
-import { countsOf } from './copies.js'
+import { countsOf } from './counts.js'
 import { classesOf, isLabels, numbersOf } from './samples.js'
 
 /**

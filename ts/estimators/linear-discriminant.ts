@@ -52,6 +52,10 @@ export class DiscriminantMI extends InformationEstimator<DiscriminantOptions> {
     super(options, { folds: 10, seed: 0 }, { folds: whole(2), seed: whole(0) })
   }
 
+  override get isBiasedByCopies(): boolean {
+    return true
+  }
+
   override get minimumSamples(): number {
     return 2 * this.params.folds
   }

@@ -2,7 +2,6 @@
 
 import { DataError } from '../core/errors.js'
 import { bytesPerTurn, nextTurn } from '../core/turns.js'
-import { FileReader } from './file-reader.js'
 
 /** Random access to bytes. */
 export interface ByteSource {
@@ -29,34 +28,6 @@ export interface ByteStore {
   open(): Promise<OpenSource>
   /** Opens it to read all of it; a checksum is verified, if there is one. */
   openWhole(): Promise<OpenSource>
-}
-
-/** A file, which must not change between two reads. */
-export class FileStore implements ByteStore {
-  readonly path: string
-  readonly size: number
-  readonly isSequential = false
-  readonly #written: number
-
-  constructor({ path, size, written }: FileReader) {
-    this.path = path
-    this.size = size
-    this.#written = written
-  }
-
-  /** @throws DataError if the file has changed; IOError if it cannot be opened */
-  async open(): Promise<FileReader> {
-    const file = await FileReader.open(this.path)
-    if (file.size === this.size && file.written === this.#written) return file
-    await file.close()
-    throw new DataError(
-      `${this.path} was written again after it was opened, so earlier values may not belong to it; open it again`,
-    )
-  }
-
-  openWhole(): Promise<FileReader> {
-    return this.open()
-  }
 }
 
 /** Bytes in memory with the interface of a file. */

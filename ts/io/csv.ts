@@ -15,11 +15,11 @@ import {
   whole,
 } from '../core/options.js'
 import { checkPath } from './atomic.js'
-import { FileStore } from './byte-source.js'
 import { decimal, NumberRows, TargetColumn } from './csv-columns.js'
 import { type CsvRecord, csvRecords } from './csv-records.js'
 import type { ArrayData } from './element-types.js'
 import { FileReader } from './file-reader.js'
+import { FileStore } from './file-store.js'
 import { checkRows, type LazyArray, lazyOf, type RowRange } from './lazy-array.js'
 
 /** A column: its name in the first line, or its index from 0. */

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AbsolutePath, AsyncMutable, RangeQuery } from '@zarrita/storage'
 import { IOError } from '../core/errors.js'
-import { reason, systemCode, writeAtomic } from './atomic.js'
+import { systemCode, writeAtomic } from './atomic.js'
 import { FileReader } from './file-reader.js'
 
 /**
@@ -24,12 +23,11 @@ export class FolderStore implements AsyncMutable {
   async get(key: AbsolutePath): Promise<Uint8Array | undefined> {
     const path = join(this.folder, key)
     try {
-      // A copy of the exact length: zarrita's encoder writes the whole buffer of an array.
-      return new Uint8Array(await readFile(path))
+      // In a buffer of the exact length: zarrita's encoder writes the whole buffer of an array.
+      return await FileReader.use(path, (file) => file.bytes(0, file.size))
     } catch (error) {
-      const code = systemCode(error)
-      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-      throw new IOError(`cannot read ${path}: ${reason(error)}; check that it may be read`, { cause: error })
+      if (isMissing(error)) return undefined
+      throw error
     }
   }
 
@@ -43,7 +41,7 @@ export class FolderStore implements AsyncMutable {
           : file.bytes(range.offset, range.length),
       )
     } catch (error) {
-      if (error instanceof IOError && systemCode(error.cause) === 'ENOENT') return undefined
+      if (isMissing(error)) return undefined
       throw error
     }
   }
@@ -51,4 +49,9 @@ export class FolderStore implements AsyncMutable {
   async set(key: AbsolutePath, value: Uint8Array): Promise<void> {
     await writeAtomic(join(this.folder, key), value, { sync: this.sync })
   }
+}
+
+function isMissing(error: unknown): boolean {
+  const code = error instanceof IOError ? systemCode(error.cause) : undefined
+  return code === 'ENOENT' || code === 'ENOTDIR'
 }

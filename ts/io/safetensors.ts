@@ -11,9 +11,9 @@
 
 import { ArgumentError, DataError, describe } from '../core/errors.js'
 import { checkPath, replaceFile } from './atomic.js'
-import { FileStore } from './byte-source.js'
 import { type ArrayData, checkForm } from './element-types.js'
 import { FileReader } from './file-reader.js'
+import { FileStore } from './file-store.js'
 import { foreignBytes, foreignFile } from './foreign-files.js'
 import { OpenArrays } from './open-arrays.js'
 import { broken, maxHeaderBytes, parseHeader, planFile } from './safetensors-header.js'

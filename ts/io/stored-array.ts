@@ -1,20 +1,21 @@
 /** An array in a file, with the strides of its header. */
 
-import { type Shape, showShape, sizeOf, type TypedArray, withRoom } from '../core/dtype.js'
+import { type Shape, showShape, sizeOf, withRoom } from '../core/dtype.js'
 import { DataError } from '../core/errors.js'
-import { nextTurn } from '../core/turns.js'
 import type { ByteSource, ByteStore } from './byte-source.js'
 import { type ArrayData, elementCount } from './element-types.js'
 import {
   blockBytes,
   checkRows,
   type LazyArray,
+  lazyOf,
   type RowRange,
   rowsOf,
   rowsWithin,
   worthReading,
 } from './lazy-array.js'
 import { decodeStored, type StoredType, storedBytes } from './stored-types.js'
+import { copyStrided } from './strided.js'
 
 /** Layout of the elements of an array. */
 export interface Layout {
@@ -72,8 +73,11 @@ export class StoredArray implements LazyArray {
 
   /** If rows are not contiguous, a few rows cost a read of many. */
   get band(): number {
-    const isRowByRow = this.shape.length < 2 || slowestAxis(this.#layout) <= 0
-    return rowsWithin(this, isRowByRow ? worthReading : blockBytes)
+    return rowsWithin(this, this.#isRowByRow ? worthReading : blockBytes)
+  }
+
+  get #isRowByRow(): boolean {
+    return this.shape.length < 2 || slowestAxis(this.#layout) <= 0
   }
 
   get isSequential(): boolean {
@@ -93,10 +97,15 @@ export class StoredArray implements LazyArray {
 
   async *blocks(rows: number): AsyncGenerator<ArrayData> {
     const count = rowsOf(this)
+    const together = this.#isRowByRow ? rows : Math.max(rows, rowsWithin(this, gatheredBytes))
     const source = await this.#store.open()
     try {
-      for (let from = 0; from < count; from += rows) {
-        yield await this.#rows(source, from, Math.min(count, from + rows))
+      for (let from = 0; from < count; from += together) {
+        const part = await this.#rows(source, from, Math.min(count, from + together))
+        const all = lazyOf(this.#what, part)
+        for (let at = 0; at < rowsOf(part); at += rows) {
+          yield await all.read([at, Math.min(rowsOf(part), at + rows)])
+        }
       }
     } finally {
       await source.close()
@@ -114,10 +123,13 @@ export class StoredArray implements LazyArray {
   }
 }
 
+/** Bytes of the rows that are read together in a pass through an array whose rows are not contiguous: each of its columns is a read. */
+const gatheredBytes = 1 << 27
+
 /** Smallest share of requested elements in a span that is read at once; below it, parts are read separately. */
 const leastShare = 1 / 4
 /** Bytes that are read at once for any share. */
-const readAnyway = 1 << 20
+const readAnyway = 1 << 17
 
 /**
  * The array of a layout in memory, last axis fastest.
@@ -143,7 +155,7 @@ function isDense({ shape, steps }: Pick<Layout, 'shape' | 'steps'>): boolean {
 /** Units in which stored elements are moved, independent of their type; 8 bytes are two units of 4. */
 type Units = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>
 
-/** Strided elements, and their bytes as units. */
+/** Strided elements, and their bytes as units; strides count units. */
 interface Pattern {
   readonly shape: Shape
   readonly steps: Shape
@@ -151,6 +163,8 @@ interface Pattern {
   readonly start: number
   /** Bytes of a unit. */
   readonly width: number
+  /** Units of an element. */
+  readonly lanes: 1 | 2
 }
 
 const unitsOf = (buffer: ArrayBuffer, width: number): Units =>
@@ -164,15 +178,17 @@ async function gathered(
   count: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = withRoom(count * width, () => new Uint8Array(count * width))
-  const pattern =
-    width === 8
-      ? { shape: [...shape, 2], steps: [...steps.map((step) => 2 * step), 1], start, width: 4 }
-      : { shape, steps, start, width }
-  await gather(source, pattern, unitsOf(bytes.buffer, pattern.width), denseSteps(pattern.shape), 0)
+  const lanes = width === 8 ? 2 : 1
+  const inUnits = (list: readonly number[]) => list.map((step) => lanes * step)
+  const pattern = { shape, steps: inUnits(steps), start, width: width / lanes, lanes } as const
+  await gather(source, pattern, unitsOf(bytes.buffer, pattern.width), inUnits(denseSteps(shape)), 0)
   return bytes
 }
 
-/** Reads a pattern: at once if most of its span is requested, otherwise along the axis with the largest stride. */
+/**
+ * Reads a pattern: at once if its span is short, and if most of a longer span up to {@link blockBytes} is requested; otherwise along the axis
+ * with the largest stride. So a whole array is read from its beginning to its end, and besides the result one block is in memory.
+ */
 async function gather(
   source: ByteSource,
   pattern: Pattern,
@@ -180,23 +196,25 @@ async function gather(
   toSteps: readonly number[],
   to: number,
 ): Promise<void> {
-  const { shape, steps, start, width } = pattern
-  const length = spanOf(pattern)
-  if (length * width <= readAnyway || sizeOf(shape) >= leastShare * length) {
+  const { shape, steps, start, width, lanes } = pattern
+  const length = spanOf(pattern) - 1 + lanes
+  const isWanted = sizeOf(shape) * lanes >= leastShare * length
+  const axis = slowestAxis(pattern)
+  if (length * width <= readAnyway || (isWanted && length * width <= blockBytes) || axis < 0) {
     const values = unitsOf((await source.bytes(start, length * width)).buffer, width)
-    await copyStrided(shape, { values, start: 0, steps }, { values: into, start: to, steps: toSteps })
+    await copyStrided(shape, { values, start: 0, steps }, { values: into, start: to, steps: toSteps }, lanes)
     return
   }
-  const axis = slowestAxis(pattern)
   const [extent, step] = [shape[axis] as number, steps[axis] as number]
   // As many indices along the axis as one read covers, at least one, and not all of them.
-  const most = Math.max(1, Math.min(extent - 1, Math.floor(readAnyway / width / step)))
+  const atOnce = isWanted ? blockBytes : readAnyway
+  const most = Math.max(1, Math.min(extent - 1, Math.floor(atOnce / width / step)))
   for (let i = 0; i < extent; i += most) {
     const count = Math.min(most, extent - i)
     // An axis of one index is left out, so that the next one is divided.
     const kept = (list: readonly number[]) => (count === 1 ? list.filter((_, a) => a !== axis) : list)
     const lengths = shape.map((own, a) => (a === axis ? count : own))
-    const part = { shape: kept(lengths), steps: kept(steps), start: start + i * step * width, width }
+    const part = { shape: kept(lengths), steps: kept(steps), start: start + i * step * width, width, lanes }
     await gather(source, part, into, kept(toSteps), to + i * (toSteps[axis] as number))
   }
 }
@@ -205,46 +223,4 @@ async function gather(
 function slowestAxis({ shape, steps }: Pick<Layout, 'shape' | 'steps'>): number {
   const ofAxes = steps.map((step, axis) => ((shape[axis] as number) > 1 ? step : -1))
   return ofAxes.indexOf(Math.max(...ofAxes))
-}
-
-/** Number of values moved in one turn of the event loop. */
-const turn = 1 << 17
-
-/** Strided values: the position of the first, and the stride of each axis. */
-export interface Strided {
-  readonly values: TypedArray | Uint16Array
-  readonly start: number
-  readonly steps: readonly number[]
-}
-
-/** Copies the values of a shape from one strided layout to another. */
-export async function copyStrided(shape: readonly number[], from: Strided, to: Strided): Promise<void> {
-  const last = shape.length - 1
-  const [length, step, toStep] =
-    last < 0 ? [1, 0, 0] : [shape[last] as number, from.steps[last] as number, to.steps[last] as number]
-  const [source, target] = [from.values, to.values]
-  const index = shape.slice(0, -1).map(() => 0)
-  const lines = sizeOf(shape.slice(0, -1))
-  let [at, into] = [from.start, to.start]
-  for (let line = 0, moved = 0; line < lines; line++) {
-    if (step === 1 && toStep === 1) {
-      target.set(source.subarray(at, at + length) as never, into)
-    } else {
-      for (let i = 0; i < length; i++) target[into + i * toStep] = source[at + i * step] as number & bigint
-    }
-    moved += length
-    if (moved >= turn) {
-      moved = 0
-      await nextTurn()
-    }
-    for (let axis = last - 1; axis >= 0; axis--) {
-      const extent = shape[axis] as number
-      const next = (index[axis] as number) + 1
-      const isLast = next === extent
-      index[axis] = isLast ? 0 : next
-      at += (isLast ? 1 - extent : 1) * (from.steps[axis] as number)
-      into += (isLast ? 1 - extent : 1) * (to.steps[axis] as number)
-      if (!isLast) break
-    }
-  }
 }

@@ -1,7 +1,12 @@
-/** Decompression of large Zarr chunks on a separate thread: zarrita blocks its thread for tenths of a second on a large chunk. */
+/**
+ * Codecs of Zarr chunks in place of those of zarrita. Large chunks are decompressed on a separate thread: zarrita blocks its thread for tenths
+ * of a second. Checksums of version 3 are verified: zarrita only removes them.
+ */
 import * as zarr from 'zarrita'
 import { sizeOf } from '../core/dtype.js'
+import { DataError, InternalError } from '../core/errors.js'
 import { HelperThread } from '../core/helper-thread.js'
+import { crc32c } from './crc32c.js'
 
 /** Names of these compressions; all others are streamed or cheap. */
 const names = ['blosc', 'lz4', 'zstd']
@@ -23,6 +28,8 @@ interface Codec {
   readonly kind: 'bytes_to_bytes'
   encode(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>
   decode(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>
+  /** Bytes of encoded bytes, if they are known. */
+  computeEncodedSize?(size: number): number
 }
 
 interface CodecMaker {
@@ -64,6 +71,41 @@ const threadedCodec = (name: string): CodecMaker => ({
   },
 })
 
+/** Bytes of a checksum. */
+const checksumBytes = 4
+
+/** Verifies the checksum at the end of a chunk. */
+const checkedCodec: CodecMaker = {
+  fromConfig() {
+    return {
+      kind: 'bytes_to_bytes',
+      encode(bytes) {
+        throw new InternalError(`a chunk of ${bytes.length} bytes was to be written by Zarr's codecs`)
+      },
+      async decode(bytes) {
+        const end = bytes.length - checksumBytes
+        const values = bytes.subarray(0, Math.max(0, end))
+        const [told, found] = end < 0 ? [undefined, undefined] : [last(bytes), await crc32c(values)]
+        if (told !== undefined && told === found) return values
+        throw new DataError(
+          told === undefined
+            ? `${bytes.length} bytes have no room for a checksum`
+            : `its checksum is ${told}, that of its bytes is ${found}`,
+        )
+      },
+      computeEncodedSize: (size) => size + checksumBytes,
+    }
+  },
+}
+
+/** The checksum at the end of bytes, lowest byte first. */
+function last({ buffer, byteOffset, byteLength }: Uint8Array): number {
+  return new DataView(buffer, byteOffset).getUint32(byteLength - checksumBytes, true)
+}
+
+const checksum = 'crc32c'
+zarr.registry.set(prefix + checksum, async () => checkedCodec as never)
+
 for (const name of names) {
   const make = async () => threadedCodec(name) as never
   zarr.registry.set(prefix + name, make)
@@ -82,15 +124,19 @@ export function threadedCompressor(compressor: unknown): unknown {
   return names.includes(id as string) ? { ...(compressor as object), id: prefix + String(id) } : compressor
 }
 
-/** The codecs of version 3 metadata, also those inside shards; compressions are replaced by their threaded codecs. */
+/** The codecs of version 3 metadata, also those inside shards; compressions are replaced by their threaded codecs, checksums by those that are verified. */
 export function threadedCodecs(codecs: unknown): unknown {
   if (!Array.isArray(codecs)) return codecs
   return codecs.map((codec: unknown) => {
     const { name, configuration } = Object(codec) as { name?: unknown; configuration?: unknown }
     const plain = typeof name === 'string' ? name.replace(/^numcodecs\./, '') : ''
-    if (names.includes(plain)) return { ...(codec as object), name: prefix + plain }
+    if (names.includes(plain) || name === checksum) return { ...(codec as object), name: prefix + plain }
     if (name !== 'sharding_indexed') return codec
-    const inner = Object(configuration) as { codecs?: unknown }
-    return { ...(codec as object), configuration: { ...inner, codecs: threadedCodecs(inner.codecs) } }
+    const inner = Object(configuration) as { codecs?: unknown; index_codecs?: unknown }
+    const replaced = {
+      codecs: threadedCodecs(inner.codecs),
+      ...(inner.index_codecs === undefined ? {} : { index_codecs: threadedCodecs(inner.index_codecs) }),
+    }
+    return { ...(codec as object), configuration: { ...inner, ...replaced } }
   })
 }

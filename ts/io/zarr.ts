@@ -7,12 +7,14 @@ import * as zarr from 'zarrita'
 import { allocate, type Shape, showShape, sizeOf } from '../core/dtype.js'
 import { DataError, HyperglowError, IOError } from '../core/errors.js'
 import { checkPath, reason } from './atomic.js'
+import { MemorySource } from './byte-source.js'
 import { type ArrayData, elementCount } from './element-types.js'
 import { FolderStore } from './folder-store.js'
 import { checkRows, type LazyArray, type RowRange, rowsOf } from './lazy-array.js'
 import { OpenArrays } from './open-arrays.js'
-import { copyStrided, denseSteps } from './stored-array.js'
+import { denseSteps } from './stored-array.js'
 import { decodeStored, dtypeOfStored, type StoredType, storedBytes } from './stored-types.js'
+import { copyStrided } from './strided.js'
 import { plainNames } from './zarr-codecs.js'
 import { ZarrFolder } from './zarr-metadata.js'
 
@@ -194,7 +196,8 @@ class ZarrArray implements LazyArray {
         `${what} has ${byteLength} bytes, expected ${wanted}; write or copy the array again`,
       )
     }
-    const bytes = new Uint8Array(buffer, byteOffset, byteLength).slice()
+    const view = new Uint8Array(buffer, byteOffset, byteLength)
+    const bytes = await new MemorySource(what, view).bytes(0, byteLength)
     const { data } = await decodeStored(what, this.#type, bytes)
     return { values: data, steps: chunk.stride }
   }

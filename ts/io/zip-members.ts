@@ -6,8 +6,9 @@ import { withRoom } from '../core/dtype.js'
 import { type DataError, HyperglowError } from '../core/errors.js'
 import { nextTurn } from '../core/turns.js'
 import { reason } from './atomic.js'
-import { type ByteStore, checkEnd, FileStore, MemorySource, type OpenSource } from './byte-source.js'
+import { type ByteStore, checkEnd, MemorySource, type OpenSource } from './byte-source.js'
 import type { FileReader } from './file-reader.js'
+import { FileStore } from './file-store.js'
 import { broken, signatures, type ZipEntry } from './zip.js'
 
 /** Bytes that are checked in one turn of the event loop. */

@@ -1,13 +1,11 @@
+import type { Checks } from '../core/options.js'
 import { idOf } from '../core/tensor.js'
 import type { Context } from '../nn/context.js'
 import type { Weights } from '../nn/module.js'
 import { type ActivationName, logSoftmax, resolveActivation, softmax } from '../ops/activations.js'
 import type { Tensor } from '../ops/tensor.js'
-import type { NameOptions } from './checks.js'
+import { type ActivationFunction, activation, type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
-
-/** An activation: any function of a tensor. */
-export type ActivationFunction = (x: Tensor) => Tensor
 
 /** Activations along axis 1: the features, or the channels of a feature map. */
 const OVER_FEATURES: Partial<Record<ActivationName, ActivationFunction>> = {
@@ -20,6 +18,8 @@ export interface ActivatedOptions extends NameOptions {
   /** Name or function applied to the output. Default 'linear'. */
   activation?: ActivationName | ActivationFunction
 }
+
+export const activatedChecks: Checks<ActivatedOptions> = { activation, ...nameChecks }
 
 /** Base of layers of the form `activation(f(weights, x))`; a subclass defines `f` as `preActivation`. */
 export abstract class ActivatedLayer<W extends object = Weights> extends Layer<W> {

@@ -1,9 +1,9 @@
 import { above, type Checks, checkOptions, checkValue, finite, flag } from '../core/options.js'
 import { type ActivationName, celu, elu, gelu, hardTanh, leakyRelu } from '../ops/activations.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
-import { ActivatedLayer, type ActivationFunction } from './activated.js'
+import { ActivatedLayer } from './activated.js'
 import { checkInputs } from './arguments.js'
-import { type NameOptions, nameChecks } from './checks.js'
+import { type ActivationFunction, type NameOptions, nameChecks } from './checks.js'
 
 /** Options of {@link Activation}: the options of the named function. */
 export interface ActivationOptions extends NameOptions {

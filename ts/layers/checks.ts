@@ -1,11 +1,12 @@
 /** Checks of the options of several layers. */
 
-import { type Check, type Checks, elsewhere, flag, nameOrFunction, text } from '../core/options.js'
+import { type Check, type Checks, nameOrFunction, text } from '../core/options.js'
 import { type Initializer, type InitializerName, initializerNames } from '../nn/initializers.js'
 import { type ActivationName, activationNames } from '../ops/activations.js'
-import type { ActivatedOptions, ActivationFunction } from './activated.js'
-import type { PoolOptions } from './pool.js'
-import type { RecurrentOptions } from './recurrent.js'
+import type { Tensor } from '../ops/tensor.js'
+
+/** An activation: any function of a tensor. */
+export type ActivationFunction = (x: Tensor) => Tensor
 
 /** Options of a layer with no other option than its name. */
 export interface NameOptions {
@@ -25,22 +26,3 @@ export const initializer: Check<InitializerName | Initializer> = nameOrFunction<
 )
 
 export const nameChecks: Checks<NameOptions> = { name: text }
-
-export const activatedChecks: Checks<ActivatedOptions> = { activation, ...nameChecks }
-
-export const poolChecks: Checks<PoolOptions> = {
-  stride: elsewhere(),
-  padding: elsewhere(),
-  ceilMode: flag,
-  ...nameChecks,
-}
-
-export const recurrentChecks: Checks<RecurrentOptions> = {
-  returnSequences: flag,
-  activation,
-  useBias: flag,
-  kernelInitializer: initializer,
-  recurrentInitializer: initializer,
-  biasInitializer: initializer,
-  ...nameChecks,
-}

@@ -4,9 +4,9 @@ import { type Checks, checkOptions, elsewhere, flag, whole } from '../core/optio
 import type { Initializer, InitializerName } from '../nn/initializers.js'
 import { convTranspose } from '../ops/index.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
-import { ActivatedLayer, type ActivatedOptions } from './activated.js'
+import { ActivatedLayer, type ActivatedOptions, activatedChecks } from './activated.js'
 import { checkInputs, checkRank, perAxis, wholeNumber } from './arguments.js'
-import { activatedChecks, initializer } from './checks.js'
+import { initializer } from './checks.js'
 import type { ConvWeights } from './conv.js'
 import { checkGroups, checkSpatialInput, groupsOf, type Window, windowOf } from './windows.js'
 

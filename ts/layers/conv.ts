@@ -2,9 +2,9 @@ import { sizeOf } from '../core/dtype.js'
 import { type Checks, checkOptions, elsewhere, flag, whole } from '../core/options.js'
 import type { Initializer, InitializerName } from '../nn/initializers.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
-import { ActivatedLayer, type ActivatedOptions } from './activated.js'
+import { ActivatedLayer, type ActivatedOptions, activatedChecks } from './activated.js'
 import { checkRank, wholeNumber } from './arguments.js'
-import { activatedChecks, initializer } from './checks.js'
+import { initializer } from './checks.js'
 import { convolved } from './convolved.js'
 import {
   checkGroups,

@@ -2,9 +2,9 @@ import { ShapeError } from '../core/errors.js'
 import { type Checks, checkOptions, flag } from '../core/options.js'
 import type { Initializer, InitializerName } from '../nn/initializers.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
-import { ActivatedLayer, type ActivatedOptions } from './activated.js'
+import { ActivatedLayer, type ActivatedOptions, activatedChecks } from './activated.js'
 import { checkInputs, wholeNumber } from './arguments.js'
-import { activatedChecks, initializer } from './checks.js'
+import { initializer } from './checks.js'
 
 /** Options of {@link Dense}. */
 export interface DenseOptions extends ActivatedOptions {

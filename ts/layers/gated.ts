@@ -1,8 +1,7 @@
 import type { Checks } from '../core/options.js'
 import { type ActivationName, resolveActivation } from '../ops/activations.js'
-import type { ActivationFunction } from './activated.js'
-import { activation, recurrentChecks } from './checks.js'
-import { Recurrent, type RecurrentOptions, type RecurrentWeights } from './recurrent.js'
+import { type ActivationFunction, activation } from './checks.js'
+import { Recurrent, type RecurrentOptions, type RecurrentWeights, recurrentChecks } from './recurrent.js'
 
 /** Options of {@link LSTM} and {@link GRU}. */
 export interface GatedOptions extends RecurrentOptions {

@@ -4,9 +4,9 @@ import { type Checks, checkOptions, elsewhere, flag } from '../core/options.js'
 import type { Initializer, InitializerName } from '../nn/initializers.js'
 import { concat } from '../ops/index.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
-import { ActivatedLayer, type ActivatedOptions } from './activated.js'
+import { ActivatedLayer, type ActivatedOptions, activatedChecks } from './activated.js'
 import { checkInputs, wholeNumber } from './arguments.js'
-import { activatedChecks, initializer } from './checks.js'
+import { initializer } from './checks.js'
 import {
   checkPadding,
   checkSpatialInput,

@@ -2,8 +2,7 @@ import { type Checks, elsewhere } from '../core/options.js'
 import type { Weights } from '../nn/module.js'
 import type { Tensor } from '../ops/tensor.js'
 import { checkInputs } from './arguments.js'
-import { poolChecks } from './checks.js'
-import { Pool, type PoolOptions } from './pool.js'
+import { Pool, type PoolOptions, poolChecks } from './pool.js'
 
 /** Options of {@link MaxPool1d}, {@link MaxPool2d} and {@link MaxPool3d}. */
 export interface MaxPoolOptions extends PoolOptions {

@@ -1,8 +1,8 @@
 import { ArgumentError } from '../core/errors.js'
-import { type Checks, checkOptions } from '../core/options.js'
+import { type Checks, checkOptions, elsewhere, flag } from '../core/options.js'
 import type { Shape } from '../ops/tensor.js'
 import { checkRank, perAxis } from './arguments.js'
-import type { NameOptions } from './checks.js'
+import { type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
 import { checkSpatialInput, type Window, windowExtents, windowOf } from './windows.js'
 
@@ -14,6 +14,13 @@ export interface PoolOptions extends NameOptions {
   padding?: number | readonly number[]
   /** Include a last partial window. Default false. */
   ceilMode?: boolean
+}
+
+export const poolChecks: Checks<PoolOptions> = {
+  stride: elsewhere(),
+  padding: elsewhere(),
+  ceilMode: flag,
+  ...nameChecks,
 }
 
 /** Further options of max pooling. */

@@ -1,13 +1,12 @@
 import { ArgumentError, describe, ShapeError } from '../core/errors.js'
-import { type Checks, checkOptions, isList } from '../core/options.js'
+import { type Checks, checkOptions, flag, isList } from '../core/options.js'
 import { idOf } from '../core/tensor.js'
 import type { Initializer, InitializerName } from '../nn/initializers.js'
 import { type ActivationName, resolveActivation } from '../ops/activations.js'
 import { stack } from '../ops/index.js'
 import { type Shape, type Tensor, zeros } from '../ops/tensor.js'
-import type { ActivationFunction } from './activated.js'
 import { checkInputs, wholeNumber } from './arguments.js'
-import { type NameOptions, recurrentChecks } from './checks.js'
+import { type ActivationFunction, activation, initializer, type NameOptions, nameChecks } from './checks.js'
 import { Layer } from './layer.js'
 
 /** Options of {@link RNN}, {@link LSTM} and {@link GRU}. */
@@ -24,6 +23,16 @@ export interface RecurrentOptions extends NameOptions {
   recurrentInitializer?: InitializerName | Initializer
   /** Default uniform within +-1/sqrt(units). */
   biasInitializer?: InitializerName | Initializer
+}
+
+export const recurrentChecks: Checks<RecurrentOptions> = {
+  returnSequences: flag,
+  activation,
+  useBias: flag,
+  kernelInitializer: initializer,
+  recurrentInitializer: initializer,
+  biasInitializer: initializer,
+  ...nameChecks,
 }
 
 /**

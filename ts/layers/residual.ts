@@ -3,10 +3,9 @@ import { type Checks, checkOptions, elsewhere } from '../core/options.js'
 import type { Context } from '../nn/context.js'
 import type { Weights } from '../nn/module.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
-import { ActivatedLayer, type ActivatedOptions } from './activated.js'
+import { ActivatedLayer, type ActivatedOptions, activatedChecks } from './activated.js'
 import { checkInputs } from './arguments.js'
 import { layerOf } from './chain.js'
-import { activatedChecks } from './checks.js'
 import type { Layer } from './layer.js'
 
 /** Options of {@link Residual}. */

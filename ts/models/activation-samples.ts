@@ -16,7 +16,7 @@ import type { Shape, Tensor } from '../ops/tensor.js'
 import { outlineOf } from '../train/outline.js'
 import { stateOf } from '../train/state.js'
 import { TargetRule } from '../train/targets.js'
-import type { Network } from './network.js'
+import type { Composition } from './composition.js'
 
 /** Samples in memory. Any rows can be read repeatedly. */
 export class StoredSamples {
@@ -27,11 +27,11 @@ export class StoredSamples {
   readonly #source: Pick<ArraySource, 'x' | 'scale' | 'offset'>
   readonly #targets: Tensor | undefined
   readonly #indices: Int32Array | undefined
-  readonly #dtype: Network['dtype']
+  readonly #dtype: Composition['dtype']
   readonly #isOwner: boolean
 
   private constructor(
-    { dtype }: Network,
+    { dtype }: Composition,
     source: Pick<ArraySource, 'x' | 'scale' | 'offset'>,
     targets: Tensor | undefined,
     indices: Int32Array | undefined,
@@ -53,7 +53,7 @@ export class StoredSamples {
    * @throws ShapeError for inputs that do not fit the network; ArgumentError for targets together with a dataset
    */
   static async of(
-    model: Network,
+    model: Composition,
     data: ArrayInput | ArrayDataset,
     y: ArrayInput | undefined,
   ): Promise<StoredSamples> {
@@ -102,7 +102,7 @@ export class StoredSamples {
 }
 
 /** Targets, converted as `fit` of a compiled model converts them. */
-async function targetsFrom(model: Network, given: ArrayInput, count: number): Promise<Tensor> {
+async function targetsFrom(model: Composition, given: ArrayInput, count: number): Promise<Tensor> {
   const { compiled } = stateOf(model)
   const options =
     compiled === undefined ? {} : new TargetRule(compiled, outlineOf(model).outputShape).datasetOptions(given)

@@ -19,6 +19,7 @@ import {
 import { version } from '../core/version.js'
 import { readActivations } from '../data/activations/index.js'
 import { endOf, epochIn } from '../data/activations/names.js'
+import { activationRun, type EpochArrays } from '../data/activations/run.js'
 import type { ActivationRun, Activations } from '../data/activations/types.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
 import type { BatchSource } from '../data/loader.js'
@@ -31,7 +32,7 @@ import { Tensor } from '../ops/tensor.js'
 import { exclusively, stateOf } from '../train/state.js'
 import { StoredSamples } from './activation-samples.js'
 import { collected } from './collected-samples.js'
-import type { Network } from './network.js'
+import type { Composition } from './composition.js'
 import { PinnedModel, type Point, type PointActivations, pointsOf } from './pinned-model.js'
 
 /** Options of `activations`. */
@@ -76,7 +77,7 @@ const maxCachedBytes = 2 ** 28
 
 /** The public `activations` of models. */
 export async function activationsOf(
-  model: Network,
+  model: Composition,
   data: ArrayInput | BatchSource,
   options: ActivationsOptions,
 ): Promise<ModelActivations> {
@@ -106,7 +107,7 @@ export async function activationsOf(
 
 /** Activations of a network for samples or batches. */
 async function arraysOf(
-  model: Network,
+  model: Composition,
   pinned: PinnedModel,
   points: readonly Point[],
   data: ArrayInput | BatchSource,
@@ -148,10 +149,8 @@ function selectPoints(points: readonly Point[], wanted: string | readonly string
 }
 
 /** Arrays of the activations of a network. */
-interface ActivationArrays extends Disposable {
+interface ActivationArrays extends EpochArrays, Disposable {
   readonly x: LazyArray
-  readonly y: LazyArray | undefined
-  readonly layers: ReadonlyMap<string, LazyArray>
 }
 
 /**
@@ -159,7 +158,7 @@ interface ActivationArrays extends Disposable {
  * layer.
  */
 async function fromMemory(
-  model: Network,
+  model: Composition,
   pinned: PinnedModel,
   points: readonly Point[],
   data: ArrayInput | ArrayDataset,
@@ -205,7 +204,7 @@ async function fromMemory(
 
 /** Activations of batches that can be read only once, computed now. */
 async function fromBatches(
-  model: Network,
+  model: Composition,
   pinned: PinnedModel,
   points: readonly Point[],
   data: BatchSource,
@@ -235,23 +234,15 @@ async function fromBatches(
 
 /** Arrays as the activations of a run. */
 function describeRun(
-  model: Network,
+  model: Composition,
   points: readonly Point[],
   found: ActivationArrays,
   { run: name = `seed ${model.seed}`, epoch }: ActivationsOptions,
 ): ModelActivations {
   const { epochs, steps } = stateOf(model).record
   const number = epoch ?? epochs
-  const at = <T>(asked: number, value: T) => (asked === number ? value : undefined)
-  const run: ActivationRun = {
-    name,
-    epochs: [number],
-    epochsKnown: true,
-    layers: points.map((point) => point.name),
-    x: (asked) => at(asked, found.x),
-    y: (asked) => at(asked, found.y),
-    layer: (asked, layer) => at(asked, found.layers.get(layer)),
-  }
+  const layers = points.map((point) => point.name)
+  const run = activationRun({ name, epochs: [number], epochsKnown: true, layers }, new Map([[number, found]]))
   return {
     source: model.constructor.name,
     runs: [run],

@@ -6,6 +6,7 @@ import {
   checkOptions,
   elsewhere,
   flag,
+  isList,
   isPlainObject,
   whole,
 } from '../core/options.js'
@@ -13,7 +14,7 @@ import type { Estimator } from '../estimators/estimator.js'
 import type { AnyOptimizerOptions, OptimizerName } from '../nn/optim/named.js'
 import type { CompileOptions } from '../train/compile.js'
 import { arrayChecks, datasetChecks, type FitDatasetOptions, type FitOptions } from '../train/fit-model.js'
-import type { History } from '../train/history.js'
+import type { History } from '../train/results.js'
 
 /** Training of one layer. */
 export interface LocalOptions {
@@ -76,8 +77,8 @@ export const hsicCompileChecks: Checks<HSICCompileOptions> = {
 export interface HSICSigmaCompileOptions {
   /** Training of the copies. */
   pre: PreTrainingOptions & {
-    /** The criterion of a width, such as `(sigma) => new HSIC({ sigma })`. */
-    criterion: (sigma: number) => Estimator
+    /** The criterion of a width, such as `(sigma) => new HSIC({ sigma })`; or a list with a criterion for each of `sigmas`, in order. */
+    criterion: ((sigma: number) => Estimator) | readonly Estimator[]
   }
   /** Loss, optimizer and metrics of format training. */
   post?: CompileOptions
@@ -91,9 +92,10 @@ const preStage: Check<HSICSigmaCompileOptions['pre']> & { readonly isRequired: t
   isRequired: true,
 }
 
-const maker: Check<(sigma: number) => Estimator> & { readonly isRequired: true } = {
-  expected: 'a function of a kernel width, such as (sigma) => new HSIC({ sigma })',
-  accepts: (value) => typeof value === 'function',
+const maker: Check<HSICSigmaCompileOptions['pre']['criterion']> & { readonly isRequired: true } = {
+  expected:
+    'a function of a kernel width, such as (sigma) => new HSIC({ sigma }), or a list with a criterion for each width',
+  accepts: (value) => typeof value === 'function' || isList(value),
   isRequired: true,
 }
 

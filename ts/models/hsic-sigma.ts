@@ -10,6 +10,7 @@ import {
   oneOf,
   required,
 } from '../core/options.js'
+import type { Estimator } from '../estimators/estimator.js'
 import { BatchNorm1d, type BatchNormOptions } from '../layers/batch-norm.js'
 import { HSICOutput } from '../layers/hsic-output.js'
 import type { Layer } from '../layers/layer.js'
@@ -123,7 +124,7 @@ export class HSICSigma extends HSICNetwork {
   /**
    * Sets the copies' criteria and optimizers, and the loss, optimizer and metrics of format training. Afterward no layer can be added.
    *
-   * @throws ArgumentError for an invalid criterion
+   * @throws ArgumentError for an invalid criterion, and for a list of another length than `sigmas`
    */
   override compile(options?: HSICSigmaCompileOptions): this {
     const given = checkOptions<Omit<HSICSigmaCompileOptions, 'optimizer'>>(
@@ -132,15 +133,27 @@ export class HSICSigma extends HSICNetwork {
       sigmaCompileChecks,
     )
     const { criterion, ...pre } = checkOptions('compile: pre', given.pre, sigmaPreChecks)
-    const criteria = this.sigmas.map((sigma) => {
-      const made: unknown = criterion(sigma)
-      checkCriterion('compile: pre', made)
-      return made
-    })
+    const criteria = this.#criteria(criterion)
     const copyOf = (layer: Layer) => this.#copies.findIndex((copy) => copy.includes(layer))
     this.compileLocal(pre, given.post ?? {}, (layer) => criteria[copyOf(layer)])
-    stateOf(this).compiledWith = given
+    // The criteria and not the function that made them, which a file cannot hold.
+    stateOf(this).compiledWith = { ...given, pre: { ...pre, criterion: criteria } }
     return this
+  }
+
+  /** The criterion of each copy. */
+  #criteria(given: HSICSigmaCompileOptions['pre']['criterion']): readonly Estimator[] {
+    const made: readonly unknown[] =
+      typeof given === 'function' ? this.sigmas.map((sigma) => given(sigma)) : given
+    if (made.length !== this.sigmas.length) {
+      throw new ArgumentError(
+        `compile: pre: criterion lists ${made.length} criteria, expected one for each of the ${this.sigmas.length} sigmas [${this.sigmas}]`,
+      )
+    }
+    return made.map((criterion) => {
+      checkCriterion('compile: pre', criterion)
+      return criterion
+    })
   }
 
   protected override isReadout(layer: Layer): boolean {

@@ -51,5 +51,5 @@ export {
   type VIBOptions,
   type VIBPredictOptions,
   type VIBTerms,
-  type VIBWeights,
 } from './vib.js'
+export type { VIBWeights } from './vib-task.js'

@@ -3,6 +3,7 @@ import { DataError } from '../core/errors.js'
 import { type Checks, checkOptions, elsewhere, flag, isList } from '../core/options.js'
 import { Layer } from '../layers/layer.js'
 import { argumentsOf, type Blueprint, type Plain } from '../nn/blueprint.js'
+import { freezeParts } from './frozen.js'
 import { Network } from './network.js'
 import { make, moduleOf } from './registry.js'
 import { Stack } from './sequential.js'
@@ -23,7 +24,7 @@ export interface LoadModelOptions {
 const checks: Checks<LoadModelOptions> = { device: elsewhere(), compile: flag }
 
 /**
- * Builds a model from a file that `save` wrote: its layers, weights, state and frozen weights, compiled as before, with the state of its optimizer
+ * Builds a model from a file that `save` wrote: its layers, weights and state, frozen where they were, compiled as before, with the state of its optimizer
  * and with its evaluators. Further training gives the same bits as without saving. The file does not contain history and dynamics of earlier fits.
  *
  *     const model = await load('runs/best')
@@ -42,11 +43,7 @@ export async function load(path: string, options: LoadModelOptions = {}): Promis
   const { file, architecture } = stored
   const model = buildModel(stored)
   try {
-    const { weights } = model
-    for (const name of architecture.frozen ?? []) {
-      const variable = weights[name]
-      if (variable !== undefined) variable.trainable = false
-    }
+    freezeParts(model.module, architecture)
     const { training } = architecture
     if (compile && training !== undefined) restoreTraining(file, model, training, make)
     await fillModel(model, stored, { optimizer: compile })

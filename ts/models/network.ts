@@ -13,14 +13,13 @@ import type { Tensor } from '../ops/tensor.js'
 import { type CompileOptions, resolveCompile } from '../train/compile.js'
 import {
   type EvaluateOptions,
-  type Evaluation,
   evaluateModel,
   type PredictOptions,
   predictModel,
 } from '../train/evaluation.js'
 import { type ExplainOptions, explainModel } from '../train/explain-model.js'
 import { type FitDatasetOptions, type FitOptions, fitArrays, trainModel } from '../train/fit-model.js'
-import type { History } from '../train/history.js'
+import type { Evaluation, History } from '../train/results.js'
 import { checkIdle, compiledOf, stateOf } from '../train/state.js'
 import { type ActivationsOptions, activationsOf, type ModelActivations } from './activations.js'
 import { Composition } from './composition.js'

@@ -6,7 +6,7 @@ import type { Variable } from '../core/variable.js'
 import { type Device, type Shape, type Tensor, zeros } from '../ops/tensor.js'
 import { placedOn } from '../ops/to.js'
 import { Pipeline } from '../train/pipeline.js'
-import type { Network } from './network.js'
+import type { Composition } from './composition.js'
 
 /** A point of a network: a layer, a nested layer, or a tensor that `forward` named. */
 export interface Point {
@@ -27,7 +27,7 @@ type Weights = Record<string, Tensor>
  * information plane. Part of a trace.
  */
 function pointActivations(
-  model: Network,
+  model: Composition,
   x: Tensor,
   request: { weights?: Weights; state?: Weights },
 ): { activations: Map<string, Tensor>; tracked: Set<string> } {
@@ -54,7 +54,7 @@ function pointActivations(
 }
 
 /** The points of a network in the order in which they are computed. */
-export function pointsOf(model: Network): Point[] {
+export function pointsOf(model: Composition): Point[] {
   return tidy(() =>
     dryRun(() => {
       const { activations, tracked } = pointActivations(
@@ -74,13 +74,13 @@ export function pointsOf(model: Network): Point[] {
 export class PinnedModel {
   readonly dtype: DType
   readonly #device: Device
-  readonly #model: Network
+  readonly #model: Composition
   readonly #weights: Weights
   readonly #state: Weights
   /** Compiled passes by the points that they return. */
   readonly #passes = new Map<string, Compiled<[weights: Weights, state: Weights, x: Tensor], Tensor[]>>()
 
-  constructor(model: Network) {
+  constructor(model: Composition) {
     const values = (variables: Readonly<Record<string, Variable>>) =>
       Object.fromEntries(Object.entries(variables).map(([path, variable]) => [path, variable.value]))
     this.#model = model

@@ -13,7 +13,9 @@ import { outlineOf } from '../train/outline.js'
 import { compiledOf, exclusively, stateOf } from '../train/state.js'
 import { alignedTarget } from '../train/supervised.js'
 import { TargetRule } from '../train/targets.js'
-import type { Network } from './network.js'
+import { activationsOf } from './activations.js'
+import type { CompiledNetwork } from './compiled-network.js'
+import { summarize } from './summary.js'
 
 /** Options of a model's `report`. */
 export interface ModelReportOptions extends Pick<ReportOptions, 'title' | 'configuration' | 'signal'> {
@@ -36,7 +38,7 @@ const checks: Checks<ModelReportOptions> = {
 
 /** The public `report` of models. */
 export async function reportModel(
-  model: Network,
+  model: CompiledNetwork,
   folder: string,
   options: ModelReportOptions,
 ): Promise<string> {
@@ -45,7 +47,7 @@ export async function reportModel(
   const layers = x === undefined ? undefined : await layersOf(model, x, y, samples)
   return report(dynamics ?? null, folder, {
     title: title ?? `${model.constructor.name}: training report`,
-    network: model.summary(),
+    network: summarize(model),
     configuration: { ...configurationOf(model), ...configuration },
     ...(history === undefined ? {} : { history }),
     ...(signal === undefined ? {} : { signal }),
@@ -54,7 +56,7 @@ export async function reportModel(
 }
 
 /** How the model was configured and trained. */
-function configurationOf(model: Network): Record<string, unknown> {
+function configurationOf(model: CompiledNetwork): Record<string, unknown> {
   const { record, compiled } = stateOf(model)
   return {
     model: model.constructor.name,
@@ -82,7 +84,7 @@ type LayersTold = Pick<ReportOptions, 'activations' | 'activationsOf' | 'gradien
 
 /** Statistics of the activations for the first samples and, with targets, gradient norms. */
 async function layersOf(
-  model: Network,
+  model: CompiledNetwork,
   x: ArrayInput,
   y: ArrayInput | undefined,
   most: number,
@@ -107,8 +109,11 @@ async function layersOf(
 }
 
 /** Activations `[n, units]` by layer. */
-async function activationsOfBatch(model: Network, inputs: Tensor): Promise<Record<string, ArrayData>> {
-  using seen = await model.activations(inputs)
+async function activationsOfBatch(
+  model: CompiledNetwork,
+  inputs: Tensor,
+): Promise<Record<string, ArrayData>> {
+  using seen = await activationsOf(model, inputs, {})
   const run = seen.runs[0] as ActivationRun
   const found: Record<string, ArrayData> = {}
   for (const name of run.layers) {
@@ -120,7 +125,7 @@ async function activationsOfBatch(model: Network, inputs: Tensor): Promise<Recor
 }
 
 async function readSamples(
-  model: Network,
+  model: CompiledNetwork,
   x: ArrayInput,
   y: ArrayInput | undefined,
   most: number,
@@ -150,7 +155,7 @@ async function readSamples(
 }
 
 /** Euclidean norm of the gradient of the loss with respect to the weights of each tracked layer, in evaluation mode. */
-async function normsOf(model: Network, x: Tensor, y: Tensor): Promise<Record<string, number>> {
+async function normsOf(model: CompiledNetwork, x: Tensor, y: Tensor): Promise<Record<string, number>> {
   const compiled = compiledOf(model, 'report')
   const norms = tidy(() => {
     const { grads } = valueAndGrad((weights: Record<string, Tensor>) => {

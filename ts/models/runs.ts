@@ -1,6 +1,5 @@
 /** One experiment with several seeds. */
 import { join } from 'node:path'
-import { isTypedArray } from '../core/dtype.js'
 import { ArgumentError, DataError, describe, StateError } from '../core/errors.js'
 import {
   signal as anySignal,
@@ -29,10 +28,11 @@ import { type DynamicsSource, readSource } from '../dynamics/source.js'
 import { differencesOf, differencesText, type Json, toJson } from '../io/json.js'
 import type { Callback } from '../train/callbacks/callback.js'
 import type { FitDatasetOptions, FitOptions } from '../train/fit-model.js'
-import type { EpochLogs, History } from '../train/history.js'
 import { outlineOf } from '../train/outline.js'
+import type { EpochLogs, History } from '../train/results.js'
 import { HSICNetwork } from './hsic-network.js'
 import { Network } from './network.js'
+import { RunArrays } from './run-arrays.js'
 import { planOf } from './storage.js'
 
 /** Training data of a model: batches or arrays. */
@@ -156,7 +156,8 @@ export async function runs(options: object): Promise<RunSet> {
   }
   const given = checkOptions('runs', options as ModelRunsOptions, modelChecks)
   const models = new Set<Network>()
-  return runAll(given, (place) => modelRun(given, place, models))
+  using arrays = new RunArrays()
+  return await runAll(given, (place) => modelRun(given, place, models, arrays))
 }
 
 /** The position of a run in the set. */
@@ -210,22 +211,29 @@ async function taskRun({ train, signal }: TaskRunsOptions, place: RunPosition): 
   return dynamics
 }
 
-/** The dynamics of the model of a seed, trained now or read from its folder if it is finished. @param models models of other seeds */
+/**
+ * The dynamics of the model of a seed, trained now or read from its folder if it is finished.
+ *
+ * @param models models of other seeds; @param arrays the arrays of the runs before
+ */
 async function modelRun(
   { build, data, fit: wanted = {}, onRun, signal }: ModelRunsOptions,
   place: RunPosition,
   models: Set<Network>,
+  arrays: RunArrays,
 ): Promise<DynamicsSource> {
   const { seed, name, folder, report } = place
   const model = checkModel(await build(seed), seed, models)
   models.add(model)
   try {
     const options = typeof wanted === 'function' ? wanted(seed, folder) : wanted
+    // A function may fill the same buffer anew for each seed.
+    if (typeof data === 'function') arrays.forget()
     const given = await (typeof data === 'function' ? data(seed) : data)
     const plan = {
       model: planOf(model),
       fit: plainFit(options),
-      ...(folder === undefined ? {} : { data: await fingerprintOfRun(model, given) }),
+      ...(folder === undefined ? {} : { data: await fingerprintOfRun(model, given, arrays) }),
     }
     const stored = folder === undefined ? undefined : await finishedIn(folder)
     if (folder !== undefined && stored !== undefined) {
@@ -235,9 +243,11 @@ async function modelRun(
     }
     const notes = { [runNameKey]: name, plan }
     const training = trainingOptions(model, options, folder, notes, signal, report)
-    const history = isArrays(given)
-      ? await model.fit(given.x, given.y, training)
-      : await model.fitDataset(given, training as FitDatasetOptions)
+    const held = isArrays(given) ? await arrays.for(model, given) : undefined
+    const history =
+      held === undefined
+        ? await model.fitDataset(given as BatchSource, training as FitDatasetOptions)
+        : await model.fit(held.x, held.y, training)
     const dynamics = model.dynamics()
     if (folder !== undefined && !(await holdsStore(folder))) await writeRun(folder, name, dynamics, { plan })
     await onRun?.({ seed, name, model, history })
@@ -275,12 +285,9 @@ function isArrays(data: RunData): data is { readonly x: ArrayInput; readonly y: 
 }
 
 /** The fingerprint of the data of a run; null for data that are made batch by batch. */
-async function fingerprintOfRun({ inputShape }: Network, data: RunData): Promise<string | null> {
+async function fingerprintOfRun(model: Network, data: RunData, arrays: RunArrays): Promise<string | null> {
   if (data instanceof ArrayDataset) return fingerprintOf(data)
-  if (!isArrays(data)) return null
-  const isFlat = isTypedArray(data.x)
-  using held = await ArrayDataset.inTurns(data.x, data.y, isFlat ? { inputShape } : {})
-  return await fingerprintOf(held)
+  return isArrays(data) ? arrays.fingerprint(model, data) : null
 }
 
 /** Options of fit for one run of the set. */

@@ -25,9 +25,9 @@ import type { AnyModule } from '../nn/module.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
 import type { Shape, Tensor } from '../ops/tensor.js'
 import { exclusively, stateOf } from '../train/state.js'
-import type { Network } from './network.js'
-import type { Stack } from './sequential.js'
-import { dataOf, type Unbuildable, unlessRefused } from './settings-data.js'
+import type { CompiledNetwork } from './compiled-network.js'
+import { type FrozenParts, frozenParts } from './frozen.js'
+import { dataOf, isUnbuildable, type Unbuildable, unlessRefused } from './settings-data.js'
 import { describeTraining, type StoredTraining } from './stored-training.js'
 
 const formatName = 'hyperglow-model'
@@ -57,7 +57,7 @@ export interface StoredLayer {
 }
 
 /** The description of a model. */
-export interface Architecture {
+export interface Architecture extends Partial<FrozenParts> {
   readonly format: typeof formatName
   readonly version: number
   /** Version of hyperglow that wrote the file. */
@@ -74,8 +74,6 @@ export interface Architecture {
   /** Arguments of the constructor of the model; since version 3. */
   readonly arguments?: readonly Plain[] | Unbuildable
   readonly layers: readonly StoredLayer[]
-  /** Paths of the frozen weights; since version 3. */
-  readonly frozen?: readonly string[]
   /** `compile` options and evaluators; missing in files of older versions. */
   readonly training?: StoredTraining
   readonly optimizer: { name: string; options: object } | null
@@ -97,7 +95,7 @@ const rngName = 'training.rng'
 
 /** All Variables of a model and of the given optimizers, by their names in the file. */
 function variablesOf(
-  model: Network,
+  model: CompiledNetwork,
   optimizers: ReadonlyMap<string, Optimizer> = model.ownOptimizers(),
 ): Record<string, Variable> {
   const trained = [...optimizers].flatMap(([key, optimizer]) =>
@@ -112,7 +110,7 @@ function variablesOf(
 }
 
 /** `save` of models. */
-export async function saveModel(model: Network, path: string): Promise<void> {
+export async function saveModel(model: CompiledNetwork, path: string): Promise<void> {
   await exclusively(model, 'save', async () => {
     checkPath('save', path)
     const variables = variablesOf(model)
@@ -146,7 +144,7 @@ function formatOf(text: string): unknown {
   }
 }
 
-function describeModel(model: Network, variables: Record<string, Variable>): Architecture {
+function describeModel(model: CompiledNetwork, variables: Record<string, Variable>): Architecture {
   const { compiled, record } = stateOf(model)
   return {
     format: formatName,
@@ -161,7 +159,7 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
     arguments: unlessRefused(() => plainArguments(model.constructor.name, model.settings())),
     layers: model.layers.map((layer) => {
       const { name, kind, inputShape = [], outputShape = [] } = layer
-      const addedWith = (model as Partial<Pick<Stack, 'addedWith'>>).addedWith?.(layer)
+      const addedWith = model.addedWith?.(layer)
       return {
         name,
         kind,
@@ -173,7 +171,7 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
       }
     }),
     training: describeTraining(model),
-    frozen: Object.entries(model.weights).flatMap(([path, { trainable }]) => (trainable ? [] : [path])),
+    ...frozenParts(model.module),
     optimizer:
       compiled === undefined ? null : { name: compiled.optimizer.name, options: compiled.optimizer.options },
     tensors: Object.fromEntries(
@@ -182,11 +180,15 @@ function describeModel(model: Network, variables: Record<string, Variable>): Arc
   }
 }
 
-/** How a model is made and trained, as JSON holds it: layers, loss, metrics and optimizer with their options. */
-export function planOf(model: Network): Json {
-  const { kind, inputShape, dtype, layers, optimizer, frozen } = describeModel(model, {})
+/** How a model is made and trained, as JSON holds it: layers, loss, metrics, optimizer and the further options of `compile`. */
+export function planOf(model: CompiledNetwork): Json {
+  const { kind, inputShape, dtype, layers, optimizer, training } = describeModel(model, {})
   const { lossName = null, metrics, segment } = model
-  return toJson('a model', { kind, inputShape, dtype, segment, layers, frozen, lossName, metrics, optimizer })
+  const given = training?.compile
+  const { loss: _, metrics: __, optimizer: ___, ...further } = isUnbuildable(given) ? {} : Object(given)
+  const frozen = frozenParts(model.module)
+  const compiled = { lossName, metrics, optimizer, ...further }
+  return toJson('a model', { kind, inputShape, dtype, segment, layers, ...frozen, ...compiled })
 }
 
 /**
@@ -210,14 +212,14 @@ function refuseNamesakes({ name, constructor: Class, children }: AnyModule): voi
 }
 
 /** `load` of models. */
-export async function loadModel(model: Network, path: string, options: LoadOptions): Promise<void> {
+export async function loadModel(model: CompiledNetwork, path: string, options: LoadOptions): Promise<void> {
   const given = checkOptions('load', options, loadChecks)
   await exclusively(model, 'load', async () => fillModel(model, await readModel(path), given))
 }
 
 /** Assigns the stored values to the Variables of a model, all or none. */
 export async function fillModel(
-  model: Network,
+  model: CompiledNetwork,
   { file, architecture, tensors }: StoredModel,
   given: LoadOptions,
 ): Promise<void> {
@@ -337,7 +339,7 @@ async function assignAll(
   }
 }
 
-function checkLayers(path: string, model: Network, { layers, inputShape }: Architecture): void {
+function checkLayers(path: string, model: CompiledNetwork, { layers, inputShape }: Architecture): void {
   const show = (list: readonly { kind: string; outputShape?: Shape | undefined }[]) =>
     list.map(({ kind, outputShape = [] }) => `${kind} ${showShape(outputShape)}`).join(', ')
   const own = show(model.layers)
@@ -351,7 +353,7 @@ function checkLayers(path: string, model: Network, { layers, inputShape }: Archi
 /** The optimizers of a model whose state is in the file. */
 function takenOptimizers(
   path: string,
-  model: Network,
+  model: CompiledNetwork,
   { optimizer, training }: Architecture,
   { optimizer: wanted = true }: LoadOptions,
 ): ReadonlyMap<string, Optimizer> {

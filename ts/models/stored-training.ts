@@ -8,7 +8,7 @@ import type { Plain } from '../nn/blueprint.js'
 import { Optimizer } from '../nn/optim/optimizer.js'
 import type { CompileOptions } from '../train/compile.js'
 import { stateOf } from '../train/state.js'
-import type { Network } from './network.js'
+import type { CompiledNetwork } from './compiled-network.js'
 import {
   dataOf,
   isUnbuildable,
@@ -37,7 +37,7 @@ export interface StoredTraining {
 }
 
 /** The training of a model as data, with a reason for each part that cannot be written. */
-export function describeTraining(model: Network): StoredTraining {
+export function describeTraining(model: CompiledNetwork): StoredTraining {
   const { compiledWith } = stateOf(model)
   const paths = new Map(Object.entries(model.weights).map(([path, variable]) => [variable, path]))
   const optimizers = [...model.ownOptimizers()].map(([key, optimizer]) => {
@@ -65,7 +65,12 @@ export function describeTraining(model: Network): StoredTraining {
  * @param file for messages; @param make makes estimators
  * @throws DataError that names every part that cannot be restored, and says what to do; the caller then drops the model
  */
-export function restoreTraining(file: string, model: Network, stored: StoredTraining, make: Make): void {
+export function restoreTraining(
+  file: string,
+  model: CompiledNetwork,
+  stored: StoredTraining,
+  make: Make,
+): void {
   checkForm(file, stored)
   const told = [stored.compile, ...stored.evaluators]
   const missing = told.filter(isUnbuildable).map(({ reason }) => reason)
@@ -95,7 +100,7 @@ export function restoreTraining(file: string, model: Network, stored: StoredTrai
 function prepare(
   file: string,
   optimizer: Optimizer,
-  model: Network,
+  model: CompiledNetwork,
   stored: StoredOptimizer | undefined,
 ): void {
   const { weights } = model

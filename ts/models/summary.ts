@@ -1,11 +1,11 @@
 import { textTable } from '../core/text-table.js'
 import type { AnyModule } from '../nn/module.js'
-import type { Network } from './network.js'
+import type { Composition } from './composition.js'
 
 const heading = ['Layer', 'Kind', 'Output shape', 'Parameters'] as const
 
 /** The layers of a network as a text table; a layer's children are indented below it, and frozen layers are marked. */
-export function summarize(model: Network): string {
+export function summarize(model: Composition): string {
   const table = [[...heading], ...model.layers.flatMap((layer) => rowsOf(layer, layer.name, 0))]
   const lines = textTable(table, { left: [0, 1, 2] }).split('\n')
   const rule = '-'.repeat((lines[0] as string).length)

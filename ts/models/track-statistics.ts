@@ -5,6 +5,7 @@ import {
   layerMeasureSources,
   layerMeasures,
 } from '../analysis/layer-measures.js'
+import { allowingNaN } from '../core/debug.js'
 import { ArgumentError, describe, unknownName } from '../core/errors.js'
 import {
   type Checks,
@@ -34,7 +35,7 @@ export type OwnMeasure = (activations: Tensor) => Tensor
 export interface TrackStatisticsOptions {
   /** Names of statistics, see {@link layerMeasureSources}. Default mean, variance, deadShare, effectiveRank and twoNN. */
   measures?: readonly LayerMeasure[]
-  /** Custom statistics by name. */
+  /** Custom statistics by name. A NaN is recorded, and does not stop `debug({ checkNaN: true })`. */
   own?: Readonly<Record<string, OwnMeasure>>
   /** Layers, as `activations` takes them. Default: the points of the information plane. */
   layers?: string | readonly string[]
@@ -186,7 +187,7 @@ export class StatisticsTracker implements Callback {
       if (array === undefined) continue
       const n = array.shape[0] as number
       this.#samples = n
-      using h = tensor(array.data, { shape: [n, array.data.length / n] })
+      using h = tensor(array.data, { shape: [n, array.data.length / n], device: model.device })
       columns.push(await this.#numbersOf(layer, h))
     }
     const values = [...this.#measures, ...this.#own].flatMap((_, m) =>
@@ -200,7 +201,7 @@ export class StatisticsTracker implements Callback {
     const found = await layerMeasures(h, this.#measures, (name, reason) => this.#advise(name, layer, reason))
     const numbers: number[] = this.#measures.map((name) => found[name])
     for (const [name, measure] of this.#own) {
-      using value = tidy(() => ownValue(name, measure(h)))
+      using value = tidy(() => allowingNaN(() => ownValue(name, measure(h))))
       numbers.push(await value.item())
     }
     return numbers

@@ -9,8 +9,29 @@ import type { Tensor } from '../ops/tensor.js'
 import type { Outcome, StepContext, Task } from '../train/task.js'
 import type { TrainingRecord } from '../train/training-record.js'
 import type { Network } from './network.js'
-import type { VIB, VIBWeights } from './vib.js'
 import type { VIBTerms } from './vib-terms.js'
+
+/** Weights of both networks by path; a missing path stands for the network's own weight. */
+export interface VIBWeights {
+  readonly encoder?: Readonly<Record<string, Tensor>>
+  readonly decoder?: Readonly<Record<string, Tensor>>
+}
+
+/** Arguments of a pass over both networks. */
+export interface VIBPass {
+  readonly training: boolean
+  readonly key?: Tensor
+  update?(network: 'encoder' | 'decoder', path: string, value: Tensor): void
+}
+
+/** The two networks of a {@link VIB} model and their loss. */
+interface VIBModel {
+  readonly encoder: Network
+  readonly decoder: Network
+  readonly numSamples: number
+  run(weights: VIBWeights, x: Tensor, y: Tensor, noise: Tensor, pass: VIBPass): VIBTerms
+  noise(from: Tensor, samples: number, batch: number): Tensor
+}
 
 /** The training of a {@link VIB} model: one optimizer for both networks. */
 export class VIBTask implements Task<Batch> {
@@ -19,9 +40,9 @@ export class VIBTask implements Task<Batch> {
   readonly optimizers: { readonly optimizer: Optimizer }
   readonly record: TrainingRecord
   readonly usesClock = false
-  readonly #model: VIB
+  readonly #model: VIBModel
 
-  constructor(model: VIB, optimizer: Optimizer, record: TrainingRecord) {
+  constructor(model: VIBModel, optimizer: Optimizer, record: TrainingRecord) {
     this.#model = model
     this.record = record
     this.optimizers = { optimizer }

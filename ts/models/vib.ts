@@ -26,10 +26,10 @@ import { softmax } from '../ops/index.js'
 import { foldIn, key, normal } from '../ops/random.js'
 import { type Device, type Shape, type Tensor, tensor } from '../ops/tensor.js'
 import { type CompileOptions, resolveOptimizer } from '../train/compile.js'
-import { type EvaluateOptions, type Evaluation, evaluateArguments, measure } from '../train/evaluation.js'
+import { type EvaluateOptions, evaluateArguments, measure } from '../train/evaluation.js'
 import { type FitTaskOptions, fit as trainTask } from '../train/fit.js'
-import type { History } from '../train/history.js'
 import { outlineOf } from '../train/outline.js'
+import type { Evaluation, History } from '../train/results.js'
 import { printableEvaluation } from '../train/results-text.js'
 import { type TrainOptions, trainChecks } from '../train/run-options.js'
 import type { Task } from '../train/task.js'
@@ -37,7 +37,7 @@ import { TrainingRecord } from '../train/training-record.js'
 import { treeFeedOf } from '../train/tree-feed.js'
 import { unlessAborted } from '../train/unless-aborted.js'
 import { Network } from './network.js'
-import { VIBTask } from './vib-task.js'
+import { type VIBPass, VIBTask, type VIBWeights } from './vib-task.js'
 import {
   type Code,
   type Covariance,
@@ -127,19 +127,6 @@ export interface VIBPredictOptions {
 }
 
 const predictChecks: Checks<VIBPredictOptions> = { numSamples: whole(1), batchSize: whole(1), signal }
-
-/** Weights of both networks by path; a missing path stands for the network's own weight. */
-export interface VIBWeights {
-  readonly encoder?: Readonly<Record<string, Tensor>>
-  readonly decoder?: Readonly<Record<string, Tensor>>
-}
-
-/** Arguments of a pass over both networks. */
-interface Running {
-  readonly training: boolean
-  readonly key?: Tensor
-  update?(network: 'encoder' | 'decoder', path: string, value: Tensor): void
-}
 
 /**
  * The deep variational information bottleneck (Alemi, Fischer, Dillon and Murphy 2017): an encoder that maps each input to a normal distribution, and a decoder
@@ -278,7 +265,7 @@ export class VIB {
   }
 
   /** The terms of the loss, and the new state of the layers. @internal */
-  run(weights: VIBWeights, x: Tensor, y: Tensor, noise: Tensor, running: Running): VIBTerms {
+  run(weights: VIBWeights, x: Tensor, y: Tensor, noise: Tensor, running: VIBPass): VIBTerms {
     const code = this.#encode(weights, x, running)
     const z = drawsOf(code, noise)
     return termsOf(code, z, this.#decode(weights, z, running), y, this.tradeOff)
@@ -294,7 +281,7 @@ export class VIB {
     return this.#encode({}, x, { training: false })
   }
 
-  #encode({ encoder: weights = {} }: VIBWeights, x: Tensor, { training, key: from, update }: Running): Code {
+  #encode({ encoder: weights = {} }: VIBWeights, x: Tensor, { training, key: from, update }: VIBPass): Code {
     const { encoder, hiddenDim, covType, scaleShift } = this
     const pass = encoder.pass({
       weights,
@@ -311,7 +298,7 @@ export class VIB {
   #decode(
     { decoder: weights = {} }: VIBWeights,
     z: Tensor,
-    { training, key: from, update }: Running,
+    { training, key: from, update }: VIBPass,
   ): Tensor {
     const pass = this.decoder.pass({
       weights,

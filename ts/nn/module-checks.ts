@@ -2,10 +2,21 @@
 import { ArgumentError, describe, ShapeError, StateError } from '../core/errors.js'
 import type { Shape } from '../ops/tensor.js'
 import { checkExtents } from './declaration.js'
-import type { AnyModule } from './module.js'
+
+/** A module, as far as the checks need it. */
+interface CheckedModule {
+  readonly kind: string
+  readonly name: string
+  readonly inputShape: Shape | undefined
+  readonly declared: boolean
+  readonly initialized: boolean
+  readonly children: ReadonlyMap<string, { readonly declared: boolean }>
+  readonly params: ReadonlyMap<string, unknown>
+  readonly state: ReadonlyMap<string, unknown>
+}
 
 /** The error for a module that is already part of another module. */
-export function inUse({ name, inputShape }: AnyModule): StateError {
+export function inUse({ name, inputShape }: CheckedModule): StateError {
   const declared = inputShape === undefined ? '' : ` (input shape [${inputShape}])`
   return new StateError(
     `layer '${name}' is already part of a network${declared}; make a new layer instead of adding it twice`,
@@ -17,7 +28,7 @@ export function inUse({ name, inputShape }: AnyModule): StateError {
  *
  * @throws ShapeError for an invalid output shape; StateError for a child that was not declared
  */
-export function checkBuilt({ name, children }: AnyModule, inputShape: Shape, outputShape: unknown): void {
+export function checkBuilt({ name, children }: CheckedModule, inputShape: Shape, outputShape: unknown): void {
   if (!Array.isArray(outputShape)) {
     throw new ShapeError(
       `${name}: build() must return the output shape without the batch axis, received ${describe(outputShape)}`,
@@ -33,7 +44,7 @@ export function checkBuilt({ name, children }: AnyModule, inputShape: Shape, out
 }
 
 /** @throws StateError for a module that is not declared, or that already has Variables */
-export function checkInitializable(what: string, module: AnyModule): void {
+export function checkInitializable(what: string, module: CheckedModule): void {
   const { declared, initialized, kind, name, params, state } = module
   if (!declared) {
     throw new StateError(`${what}: the shapes are not known yet; call declare(inputShape) first`)

@@ -10,13 +10,13 @@ import { type Blueprint, blueprintOf, copyOf, defaultSettings } from './blueprin
 import { type Context, childContext, under } from './context.js'
 import {
   checkExtents,
-  type Declaration,
   declaration,
   type Initial,
   initialValue,
   type ParamOptions,
   paramChecks,
 } from './declaration.js'
+import { Declarations, type Role } from './declarations.js'
 import { checkBuilt, checkCall, checkInitializable, inUse } from './module-checks.js'
 import { checkPathName, joinPath, matchesModule, matching } from './paths.js'
 import { type InitializeOptions, initializeChecks, type Making, valuesOf, type Weights } from './weights.js'
@@ -61,8 +61,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   guard: ((path: string) => void) | undefined
 
   readonly #children = new Map<string, AnyModule>()
-  readonly #declarations = new Map<string, Declaration>()
-  readonly #variables = new Map<string, Variable>()
+  readonly #declarations = new Declarations()
   #name: string
   #parent: AnyModule | undefined
   /** Name within the parent. */
@@ -141,7 +140,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     this.#guard('trainable')
     this.#walk((module) => {
       module.#trainable = trainable
-      for (const name of module.#variables.keys()) module.#train(name, trainable)
+      module.#declarations.train(trainable)
     })
   }
 
@@ -385,7 +384,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
   }
 
   #declare(
-    role: Declaration['role'],
+    role: Role,
     who: string,
     name: string,
     shape: Shape,
@@ -399,7 +398,7 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     }
     checkPathName(`${this.name}: name of a parameter`, name)
     this.#checkFree(name)
-    this.#declarations.set(name, declaration(who, role, shape, initial, options))
+    this.#declarations.add(name, declaration(who, role, shape, initial, options))
   }
 
   #checkFree(name: string): void {
@@ -416,21 +415,19 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     for (const [name, child] of this.#children) {
       child.#own(foldIn(key, index++), making, joinPath(path, name), isTrainable)
     }
-    for (const [name, declared] of this.#declarations) {
+    this.#declarations.make((name, declared) => {
       const at = index++
-      if (making.noWeights && declared.role === 'parameter') continue
+      if (making.noWeights && declared.role === 'parameter') return undefined
       const value = initialValue(`${this.name}: '${name}'`, declared, foldIn(key, at), making.dtype)
       const trainable = declared.trainable && isTrainable
-      const { device } = making
-      this.#variables.set(name, new Variable(value, { name: joinPath(path, name), trainable, device }))
-    }
+      return new Variable(value, { name: joinPath(path, name), trainable, device: making.device })
+    })
     this.#isInitialized = true
   }
 
   #disown(): void {
     for (const child of this.#children.values()) child.#disown()
-    for (const variable of this.#variables.values()) variable.dispose()
-    this.#variables.clear()
+    this.#declarations.release()
     this.#isInitialized = false
   }
 
@@ -448,21 +445,19 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     for (const [name, child] of this.#children) child.#walk(visit, joinPath(path, name))
   }
 
-  #shapes(role: Declaration['role']): Record<string, Shape> {
+  #shapes(role: Role): Record<string, Shape> {
     const found: Record<string, Shape> = {}
     this.#walk((module, path) => {
-      for (const [name, declared] of module.#declarations) {
-        if (declared.role === role) found[joinPath(path, name)] = declared.shape
-      }
+      for (const [name, shape] of module.#declarations.shapes(role)) found[joinPath(path, name)] = shape
     })
     return found
   }
 
-  #owned(role: Declaration['role']): Map<string, Variable> {
+  #owned(role: Role): Map<string, Variable> {
     const found = new Map<string, Variable>()
     this.#walk((module, path) => {
-      for (const [name, variable] of module.#variables) {
-        if (module.#declarations.get(name)?.role === role) found.set(joinPath(path, name), variable)
+      for (const [name, variable] of module.#declarations.variables(role)) {
+        found.set(joinPath(path, name), variable)
       }
     })
     return found
@@ -474,17 +469,9 @@ export abstract class Module<W extends object = Weights, I = Tensor, O = Tensor>
     this.#walk((module, path) => {
       // What has no parameters may have a state.
       if (module.params.size === 0 && matchesModule(pattern, path)) module.#trainable = trainable
-      for (const name of module.#variables.keys()) {
-        if (paths.has(joinPath(path, name))) module.#train(name, trainable)
-      }
+      module.#declarations.train(trainable, (name) => paths.has(joinPath(path, name)))
     })
     return [...paths]
-  }
-
-  /** Parameters declared with `trainable: false` stay fixed. */
-  #train(name: string, trainable: boolean): void {
-    const variable = this.#variables.get(name) as Variable
-    variable.trainable = trainable && this.#declarations.get(name)?.trainable === true
   }
 
   #guard(change: string): void {

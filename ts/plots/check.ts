@@ -1,8 +1,8 @@
 import { ArgumentError } from '../core/errors.js'
 import { above, type Check, type Checks, elsewhere, isList, oneOf } from '../core/options.js'
 import type { DynamicsSelection } from './dynamics.js'
-import type { ScaleKind } from './scale.js'
 import type { ChartOptions } from './spec.js'
+import type { ScaleKind } from './ticks.js'
 
 const pixels: Check<number> = { expected: 'a number of pixels above 0', accepts: above(0).accepts }
 /** A string, which may be empty. */

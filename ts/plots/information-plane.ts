@@ -10,9 +10,9 @@ import type { Limits } from './limits.js'
 import { liveMembers } from './live.js'
 import { type Plane, planeLayers, planeRows, planeSubtitle, runRows } from './plane.js'
 import { type Band, bandOf, drawnLimits, planeScales } from './plane-scales.js'
-import type { ScaleKind } from './scale.js'
 import type { ChartOptions, JsonObject } from './spec.js'
 import { frame, ownMarkers, titled } from './theme.js'
+import type { ScaleKind } from './ticks.js'
 
 /** Options of {@link informationPlane}. */
 export interface InformationPlaneOptions extends DynamicsSelection, ChartOptions {

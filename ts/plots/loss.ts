@@ -4,11 +4,12 @@ import { Chart } from './chart.js'
 import { chartChecks, checkScale, domainCheck, scaleKind } from './check.js'
 import { type KeyEntry, keyView, stylesBy } from './key.js'
 import { orNull } from './plane.js'
-import type { EpochAxis, EpochScaleKind, ScaleKind } from './scale.js'
+import type { EpochAxis, EpochScaleKind } from './scale.js'
 import { type AxisScale, chooseScale, epochScale } from './scale.js'
 import type { ChartOptions, JsonObject } from './spec.js'
 import { frame, titled } from './theme.js'
 import { markedPoints } from './thinning.js'
+import type { ScaleKind } from './ticks.js'
 
 /** Mean losses of a training run, one value per epoch. */
 export interface LossHistory {

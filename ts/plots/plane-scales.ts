@@ -4,8 +4,9 @@ import { baseOfUnit } from '../estimators/unit.js'
 import { checkScale } from './check.js'
 import type { Trajectories } from './dynamics.js'
 import { isNear, type Limit, type Limits } from './limits.js'
-import type { AxisScale, ScaleKind } from './scale.js'
+import type { AxisScale } from './scale.js'
 import { chooseScale } from './scale.js'
+import type { ScaleKind } from './ticks.js'
 
 /** Display of several runs: the standard error of the mean, the single runs, or neither. */
 export type Band = 'se' | 'runs' | 'none'

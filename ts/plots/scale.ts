@@ -1,10 +1,6 @@
 import { textWidth } from './font.js'
 import type { JsonObject } from './spec.js'
-import type { Tick } from './ticks.js'
-import { epochFormat, epochTicks, logEpochTicks, ticksOf } from './ticks.js'
-
-/** Kind of an axis. `symlog` is logarithmic away from zero and linear near it. */
-export type ScaleKind = 'linear' | 'log' | 'symlog'
+import { epochFormat, epochTicks, logEpochTicks, type ScaleKind, type Tick, ticksOf } from './ticks.js'
 
 /**
  * One axis, computed here and not by the renderer: labels can only be placed clear of the data if the position of each value is known.

@@ -1,4 +1,5 @@
-import type { ScaleKind } from './scale.js'
+/** Kind of an axis. `symlog` is logarithmic away from zero and linear near it. */
+export type ScaleKind = 'linear' | 'log' | 'symlog'
 
 /** A tick of an axis; one with an empty label is a minor tick. */
 export interface Tick {

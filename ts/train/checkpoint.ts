@@ -23,8 +23,8 @@ import { tensorInTurns } from '../io/uploads.js'
 import { type Tensor, tensor } from '../ops/tensor.js'
 import type { Callback } from './callbacks/callback.js'
 import type { Held } from './held.js'
-import type { NumberedLogs } from './history.js'
 import type { Means, MeterSnapshot } from './meter.js'
+import type { NumberedLogs } from './results.js'
 
 const formatName = 'hyperglow-checkpoint'
 /** Version of the layout that this code writes and reads. */

@@ -21,7 +21,7 @@ import {
   optimizerOptions,
 } from '../nn/optim/named.js'
 import { Optimizer } from '../nn/optim/optimizer.js'
-import type { Tensor } from '../ops/tensor.js'
+import { Tensor } from '../ops/tensor.js'
 import { type Objective, resolveObjective } from './objective.js'
 
 /** Options of a model's `compile`. */
@@ -61,6 +61,8 @@ export interface Compiled extends Objective {
   readonly metrics: readonly Metric[]
   /** The gradients of a step as the optimizer gets them; part of a step. */
   clip(grads: Record<string, Tensor>): Record<string, Tensor>
+  /** The options that determine the training, without those of the optimizer and without tensors. */
+  readonly settings: Readonly<Record<string, unknown>>
 }
 
 /** Options that the optimizer and the loss check themselves. */
@@ -110,6 +112,22 @@ export function resolveCompile(options: CompileOptions): Compiled {
     ownsOptimizer: !isInstance(given.optimizer, Optimizer),
     metrics: resolved,
     clip: clipping(given),
+    settings: settingsOf(given, objective, resolved),
+  }
+}
+
+function settingsOf(
+  { clipNorm, clipValue, lossOptions = {} }: CompileOptions,
+  { lossName, loss }: Objective,
+  metrics: readonly Metric[],
+): Compiled['settings'] {
+  const plain = Object.entries(lossOptions).filter(([, value]) => !(value instanceof Tensor))
+  return {
+    loss: lossName ?? loss.name,
+    lossOptions: Object.fromEntries(plain),
+    metrics: metrics.map(({ name }) => name),
+    clipNorm,
+    clipValue,
   }
 }
 

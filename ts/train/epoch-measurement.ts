@@ -4,8 +4,8 @@ import { type Device, deviceNamed } from '../core/devices.js'
 import { ArgumentError, DeviceError, ShapeError } from '../core/errors.js'
 import { type Compiled as CompiledFunction, jit } from '../core/jit.js'
 import { evaluate, tidy } from '../core/transforms.js'
-import { type Attachment, RangeAdvice, SampleAdvice, ValueAdvice } from '../dynamics/attachment.js'
-import { classCounts, outsideParts } from '../dynamics/coordinates.js'
+import { type Attachment, adviseOnDoubts, SampleAdvice, ValueAdvice } from '../dynamics/attachment.js'
+import { classCounts, doubtsOf } from '../dynamics/coordinates.js'
 import type { EpochValues } from '../dynamics/tracker.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
 import { concat } from '../ops/index.js'
@@ -121,7 +121,6 @@ export class EpochMeasurement<B> {
   readonly #sources: ReadonlyMap<Attachment, Source<B>>
   readonly #advice = new SampleAdvice()
   readonly #valueAdvice = new ValueAdvice()
-  readonly #rangeAdvice = new RangeAdvice()
 
   private constructor(attachments: readonly Attachment[], sources: ReadonlyMap<Attachment, Source<B>>) {
     this.#attachments = attachments
@@ -203,24 +202,24 @@ export class EpochMeasurement<B> {
       this.#valueAdvice.warn(evaluator, 'at the end of an epoch', message),
     )
     const values = (await unlessAborted(work, signal)).flat()
-    await this.#checkRange(evaluator, segment, layers)
+    await adviseOn(evaluator, segment, layers)
     if (values.some(Number.isNaN)) this.#valueAdvice.warn(evaluator, 'at the end of an epoch')
     return values
-  }
-
-  async #checkRange(
-    evaluator: Estimator,
-    segment: readonly Tensor[],
-    layers: readonly string[],
-  ): Promise<void> {
-    using parts = tidy(() => outsideParts([evaluator], segment))
-    if (parts === undefined) return
-    this.#rangeAdvice.check(evaluator, (await parts.data()) as Float32Array, layers)
   }
 
   dispose(): void {
     for (const source of new Set(this.#sources.values())) source.dispose()
   }
+}
+
+/** Warns, once, if the values of an evaluator may mislead. */
+async function adviseOn(
+  evaluator: Estimator,
+  segment: readonly Tensor[],
+  layers: readonly string[],
+): Promise<void> {
+  using doubts = tidy(() => doubtsOf([evaluator], segment))
+  if (doubts !== undefined) adviseOnDoubts(evaluator, (await doubts.data()) as Float32Array, layers)
 }
 
 /** {@link EpochValues} in progress. */

@@ -19,6 +19,7 @@ import type { Trainable } from './model.js'
 import { adviseOnLoss, mismatch, outlineOf } from './outline.js'
 import { Pipeline } from './pipeline.js'
 import { evaluationStep, release, type StepResult } from './program.js'
+import type { Evaluation } from './results.js'
 import { printableEvaluation } from './results-text.js'
 import { compiledOf, exclusively, stateOf } from './state.js'
 import { SupervisedTask } from './supervised.js'
@@ -42,13 +43,6 @@ export interface PredictOptions {
 }
 
 const checks: Checks<EvaluateOptions & PredictOptions> = { batchSize: whole(1), signal: anySignal }
-
-/** Loss and metrics of all samples. */
-export interface Evaluation {
-  readonly loss: number
-  /** By name. */
-  readonly metrics: Readonly<Record<string, number>>
-}
 
 /** Means over all batches in evaluation mode. */
 export async function measure<B>(

@@ -18,8 +18,11 @@ export interface Outline {
   readonly last: { readonly name: string; readonly activation: string } | undefined
 }
 
+/** A network, as far as its outline needs it. */
+type Outlined = Pick<Trainable, 'inputShape' | 'dtype' | 'segment' | 'pass' | 'forward'>
+
 /** The outline of a network. */
-export function outlineOf(model: Trainable): Outline {
+export function outlineOf(model: Outlined): Outline {
   return tidy(() =>
     dryRun(() => {
       const x = zeros([2, ...model.inputShape], { dtype: model.dtype })

@@ -1,14 +1,14 @@
 /** The steps of a task as compiled functions: the whole step of one batch as one program. */
 import { ArgumentError, describe, StateError } from '../core/errors.js'
 import { type Compiled, jit } from '../core/jit.js'
-import { type Effects, observed } from '../core/observer.js'
+import { type Effects, type Observable, observed } from '../core/observer.js'
 import { isPlainObject } from '../core/options.js'
 import type { Variable } from '../core/variable.js'
 import {
   type BatchMeasurement,
   classCounts,
   coordinates,
-  outsideParts,
+  doubtsOf,
   samplesNeeded,
 } from '../dynamics/coordinates.js'
 import type { Estimator, SegmentOptions } from '../estimators/estimator.js'
@@ -28,8 +28,8 @@ export type StepResult = BatchMeasurement & {
 }
 
 /** Releases the result of a step. */
-export function release({ logs, dynamics, outside, segment = [] }: StepResult): void {
-  for (const result of [logs, dynamics, outside, ...segment]) result?.dispose()
+export function release({ logs, dynamics, doubts, segment = [] }: StepResult): void {
+  for (const result of [logs, dynamics, doubts, ...segment]) result?.dispose()
 }
 
 /** A compiled step: a function of the feed's arguments and, if the task uses it, the clock. */
@@ -62,7 +62,7 @@ export interface StepSetup<B> {
   /** Whether a step without a loss is refused, because the losses are plotted. */
   readonly needsLoss: boolean
   /** Called with the Variables that a step assigns. */
-  readonly onAssigned?: (assigned: ReadonlySet<Variable>) => void
+  readonly onAssigned?: (assigned: ReadonlySet<Observable>) => void
 }
 
 /** The training step of a task, in one program per structure and shapes of batches. */
@@ -162,8 +162,8 @@ function measurementOf(segment: TaskSegment, options: StepOptions): BatchMeasure
   // One array, so that a step reads once; counts of a batch are exact in float32.
   const dynamics = classes === undefined ? values : concat([values.flatten(), classes.cast('float32')])
   const result: BatchMeasurement = { dynamics }
-  const outside = outsideParts(options.evaluators, parts)
-  if (outside !== undefined) result.outside = outside
+  const doubts = doubtsOf(options.evaluators, parts)
+  if (doubts !== undefined) result.doubts = doubts
   if (options.segment) result.segment = parts
   return result
 }

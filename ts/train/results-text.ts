@@ -1,7 +1,6 @@
 /** Results of training and evaluation as text: `String(history)`, `String(await model.evaluate(x, y))`. */
 import { textTable } from '../core/text-table.js'
-import type { Evaluation } from './evaluation.js'
-import type { History } from './history.js'
+import type { Evaluation, History } from './results.js'
 
 /** Adds `toString`, which is not enumerable: JSON, copies and comparisons of results hold the numbers alone. */
 function printing<T extends object>(result: T, print: () => string): T {

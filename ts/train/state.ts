@@ -3,9 +3,9 @@
 import type { Device } from '../core/devices.js'
 import { DisposedError, StateError } from '../core/errors.js'
 import type { Compiled as CompiledFunction } from '../core/jit.js'
+import type { Variable } from '../core/variable.js'
 import type { Tensor } from '../ops/tensor.js'
 import type { Compiled } from './compile.js'
-import type { Trainable } from './model.js'
 import { Occupation } from './occupation.js'
 import { TrainingRecord } from './training-record.js'
 
@@ -30,7 +30,14 @@ export class TrainingState {
   }
 }
 
-type Holder = Pick<Trainable, 'trainingState' | 'numLayers'>
+/** What holds a state: a model. */
+interface Holder {
+  readonly trainingState: TrainingState
+  readonly numLayers: number
+}
+
+/** Variables by path. */
+type Variables = Readonly<Record<string, Variable>>
 
 /**
  * The state of a model.
@@ -51,7 +58,9 @@ export function stateOf(model: Holder): TrainingState {
  *
  * @throws StateError during an operation of the model
  */
-export function disposeState(model: Holder & Pick<Trainable, 'weights' | 'stateVariables'>): void {
+export function disposeState(
+  model: Holder & { readonly weights: Variables; readonly stateVariables: Variables },
+): void {
   const state = model.trainingState
   if (state.disposed) return
   const { doing } = state.occupation

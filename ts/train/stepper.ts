@@ -1,7 +1,8 @@
 /** The training steps of a run: the program of a batch, and its arguments. */
+
 import { ArgumentError } from '../core/errors.js'
 import { rehearse } from '../core/jit.js'
-import type { Variable } from '../core/variable.js'
+import type { Observable } from '../core/observer.js'
 import type { Attachment } from '../dynamics/attachment.js'
 import type { Estimator } from '../estimators/estimator.js'
 import type { Tensor } from '../ops/tensor.js'
@@ -40,7 +41,7 @@ export class Stepper<B> {
   readonly #setup: StepSetup<B>
   /** Compiled steps by their evaluators. */
   readonly #compiled = new Map<string, CompiledStep>()
-  readonly #assigned = new Set<Variable>()
+  readonly #assigned = new Set<Observable>()
   readonly #sources: readonly (readonly [name: string, source: ScalarSource])[]
 
   constructor(options: StepperOptions<B>) {
@@ -62,7 +63,7 @@ export class Stepper<B> {
   }
 
   /** Variables that steps assigned. */
-  get assigned(): ReadonlySet<Variable> {
+  get assigned(): ReadonlySet<Observable> {
     return this.#assigned
   }
 

@@ -8,11 +8,11 @@ import type { Loss } from '../nn/losses/reduction.js'
 import type { Metric } from '../nn/metrics/index.js'
 import type { Optimizer } from '../nn/optim/optimizer.js'
 import { oneHot, where } from '../ops/index.js'
-import { Tensor } from '../ops/tensor.js'
-import type { Compiled, CompileOptions } from './compile.js'
+import type { Tensor } from '../ops/tensor.js'
+import type { Compiled } from './compile.js'
 import type { Trainable } from './model.js'
 import type { Objective } from './objective.js'
-import { compiledOf, stateOf } from './state.js'
+import { compiledOf } from './state.js'
 import type { Outcome, StepContext, Task, TaskSegment } from './task.js'
 import type { TrainingRecord } from './training-record.js'
 
@@ -32,22 +32,6 @@ export function alignedTarget({ lossName }: Pick<Compiled, 'lossName'>, y: Tenso
   const exact = y.dtype === output.dtype ? y : y.cast(output.dtype)
   // [batch] against [batch, 1]: the same numbers, and a loss never broadcasts.
   return exact.size === output.size && exact.rank !== output.rank ? exact.reshape(output.shape) : exact
-}
-
-/** The settings of `compile` that determine the training, without those of the optimizer. */
-function settingsOf(
-  model: Trainable,
-  { lossName, loss, metrics }: Compiled,
-): Readonly<Record<string, unknown>> {
-  const { clipNorm, clipValue, lossOptions = {} } = (stateOf(model).compiledWith ?? {}) as CompileOptions
-  const plain = Object.entries(lossOptions).filter(([, value]) => !(value instanceof Tensor))
-  return {
-    loss: lossName ?? loss.name,
-    lossOptions: Object.fromEntries(plain),
-    metrics: metrics.map(({ name }) => name),
-    clipNorm,
-    clipValue,
-  }
 }
 
 /**
@@ -82,7 +66,7 @@ export class SupervisedTask implements Task<Batch> {
     this.state = { ...stateVariables, ...Object.fromEntries(frozen) }
     this.optimizers = { optimizer: this.#compiled.optimizer }
     this.record = model.trainingState.record
-    this.settings = settingsOf(model, this.#compiled)
+    this.settings = this.#compiled.settings
   }
 
   /** Makes the state of the optimizer before the first step. */

@@ -2,65 +2,29 @@
 import { performance } from 'node:perf_hooks'
 import { ArgumentError, NumericalError, StateError } from '../core/errors.js'
 import { evaluate } from '../core/transforms.js'
-import type { Variable } from '../core/variable.js'
-import type { Attachment } from '../dynamics/attachment.js'
-import type { SaveDynamics } from '../dynamics/save.js'
-import { Schedules } from '../dynamics/schedule.js'
-import { DynamicsTracker, type EpochValues } from '../dynamics/tracker.js'
 import { lossPlot } from '../plots/loss.js'
 import type { FitContext } from './callbacks/callback.js'
 import { Hooks } from './callbacks/hooks.js'
 import { type Place, type RunSnapshot, SavedRun, writeCheckpoint } from './checkpoint.js'
 import { started } from './delivery.js'
-import type { EpochMeasurement } from './epoch-measurement.js'
 import { measure, nothingCounts } from './evaluation.js'
 import type { Feed } from './feed.js'
 import { firstUnsound } from './finite.js'
 import { bringState, type Held, heldBy } from './held.js'
-import { type EpochLogs, type History, historyOf, logsOf, type NumberedLogs } from './history.js'
+import { historyOf, logsOf } from './history.js'
 import { type Means, Meter } from './meter.js'
-import type { Occupation } from './occupation.js'
 import { Pipeline } from './pipeline.js'
 import { release, type StepResult } from './program.js'
 import { ProgressReporter } from './progress/index.js'
-import type { TrainOptions } from './run-options.js'
+import type { EpochLogs, History, NumberedLogs } from './results.js'
+import { RunDynamics } from './run-dynamics.js'
+import type { RunSetup } from './run-setup.js'
 import { checkSame, type Sameness, trainingSettings } from './same-run.js'
-import { type ScalarSource, Stepper } from './stepper.js'
-import type { Task } from './task.js'
-import type { TrainingRecord } from './training-record.js'
+import { Stepper } from './stepper.js'
 import { Stop, unlessAborted } from './unless-aborted.js'
 
 /** Time between two readings of the running means, in milliseconds. */
 const readingInterval = 100
-
-/** No evaluator. */
-const nobody: readonly number[] = []
-
-/** Arguments of a run. */
-export interface RunSetup<B> {
-  readonly task: Task<B>
-  readonly feed: Feed<B>
-  readonly validation: Feed<B> | undefined
-  readonly record: TrainingRecord
-  readonly options: TrainOptions
-  readonly scalars: Readonly<Record<string, ScalarSource>>
-  /** Whether dynamics are recorded, and the evaluators and the folder for them. */
-  readonly tracks: boolean
-  readonly attachments: readonly Attachment[]
-  readonly save: Readonly<Required<SaveDynamics>> | undefined
-  readonly notes: Readonly<Record<string, unknown>>
-  /** Names of the tracked layers, if they are known before the first step. */
-  readonly layers: readonly string[] | undefined
-  readonly measurement: EpochMeasurement<B> | undefined
-  /** The model's operations; undefined for a task. */
-  readonly occupation: Occupation | undefined
-  /** Called with the next mode. */
-  readonly setMode?: (isTraining: boolean) => void
-  /** A possible reason of a NaN loss, if one is known. */
-  readonly suspicion?: string | undefined
-  /** First line of the progress. */
-  readonly preface?: string | undefined
-}
 
 /** One call of `fit`. */
 export class Run<B> {
@@ -74,9 +38,8 @@ export class Run<B> {
   readonly #meter: Meter
   readonly #stepper: Stepper<B>
   readonly #context: FitContext
+  readonly #dynamics: RunDynamics<B>
   #logs: NumberedLogs[]
-  #tracker: DynamicsTracker | undefined
-  #schedules: Schedules | undefined
   #data: Promise<string | null> | undefined
   #place: { -readonly [Part in keyof Place]: Place[Part] }
 
@@ -96,6 +59,7 @@ export class Run<B> {
     this.#logs = logsOf(record.history, this.#first)
     this.#held = heldBy(task, record)
     this.#meter = new Meter(this.#held.device)
+    this.#dynamics = new RunDynamics(setup, { first: this.#first, end: this.#epochs })
     this.#stepper = new Stepper({
       task,
       feed,
@@ -107,7 +71,7 @@ export class Run<B> {
       raw: save?.raw ?? false,
       logs: this.#hooks.wantsLogs,
       needsLoss: (options.showPlot ?? false) !== false,
-      tooSmall: (needed) => this.#tracker?.needs(needed),
+      tooSmall: (needed) => this.#dynamics.needs(needed),
     })
     this.#place = {
       epoch: this.#first,
@@ -147,8 +111,8 @@ export class Run<B> {
         ? undefined
         : await unlessAborted(SavedRun.read(options.resume), options.signal)
     if (checkpoint !== undefined) await this.#resume(checkpoint)
-    this.#schedules = this.#makeSchedules()
-    if (checkpoint === undefined && layers !== undefined) await this.#startTracker(layers)
+    this.#dynamics.schedule(this.#place)
+    if (checkpoint === undefined && layers !== undefined) await this.#dynamics.start(layers)
     if (preface !== undefined) this.#reporter.note(preface)
     const epochs = this.#epochs
     await this.#hooks.notify((callback) =>
@@ -160,7 +124,7 @@ export class Run<B> {
     while (this.#place.epoch < epochs && (!this.#place.isStopped || this.#place.isBegun)) {
       await this.#epoch()
     }
-    await this.#tracker?.finish()
+    await this.#dynamics.finish()
     if (this.#logs.length === 0 || record.history === undefined) record.history = historyOf(this.#logs)
     const { history } = record
     const { showPlot = false } = options
@@ -182,7 +146,7 @@ export class Run<B> {
     const means = await this.#train()
     if (means === undefined) return
     let logs: Omit<EpochLogs, 'seconds'> = logsFrom(means)
-    await this.#measure(epoch)
+    await this.#dynamics.finishEpoch(epoch)
     if (this.#setup.validation !== undefined) {
       const { loss, metrics } = await this.#validate(this.#setup.validation)
       logs = { ...logs, ...(loss === undefined ? {} : { validationLoss: loss }), validationMetrics: metrics }
@@ -207,7 +171,7 @@ export class Run<B> {
     setMode?.(true)
     if (!this.#place.isBegun) {
       this.#meter.reset()
-      this.#tracker?.startEpoch(this.#place.epoch - this.#first)
+      this.#dynamics.startEpoch(this.#place.epoch)
     }
     this.#place.isBegun = true
     this.#reporter.loopStart('training', feed.batches ?? 0)
@@ -227,7 +191,7 @@ export class Run<B> {
 
   /** Trains on the epoch's remaining batches; returns the number of the epoch's finished batches. */
   async #goThrough(): Promise<number> {
-    const { feed, options, record, tracks } = this.#setup
+    const { feed, options, record } = this.#setup
     const { signal } = options
     const { beforeBatch } = this.#hooks
     const [skip, before] = [this.#place.batch, record.steps]
@@ -248,16 +212,20 @@ export class Run<B> {
       for await (const batch of feed.epoch(record.epochs, stop.signal, skip)) {
         if (signal?.aborted) break
         const index = skip + sizes.length
-        if (tracks && this.#tracker === undefined) await this.#beginTracking(batch.input)
+        if (this.#dynamics.waits)
+          await this.#dynamics.begin(this.#stepper.layers(batch.input), this.#place.epoch)
         if (beforeBatch.length > 0) {
           await this.#hooks.notify((one) => one.onBatchBegin?.(index, this.#context), beforeBatch)
           if (this.#place.isStopped) break
         }
-        const due = this.#schedules?.onBatch(index, record.epochs + 1, record.steps) ?? nobody
+        const due = this.#dynamics.dueOnBatch(index)
         sizes.push(batch.size)
         dues.push(due)
         await pipeline.push(() => started(batch, (input) => this.#stepper.start(due, input)))
-        if (this.#isLookedAt(before + sizes.length)) await pipeline.drain()
+        const steps = before + sizes.length
+        // An evaluator or a callback needs the weights of this moment.
+        if (this.#dynamics.isDueAfter(steps) || this.#hooks.afterBatch(steps).length > 0)
+          await pipeline.drain()
         if (this.#place.isStopped) break
         if (this.#verbose && performance.now() - readAt >= readingInterval) {
           this.#report(skip + sizes.length, await unlessAborted(this.#meter.means(), signal))
@@ -272,12 +240,6 @@ export class Run<B> {
     return skip + sizes.length
   }
 
-  /** Whether an evaluator or a callback needs the weights after so many steps. */
-  #isLookedAt(steps: number): boolean {
-    const due = this.#schedules?.afterStep(steps) ?? nobody
-    return due.length > 0 || this.#hooks.afterBatch(steps).length > 0
-  }
-
   /** Uses the result of a finished step. @param steps number of steps up to its end */
   async #take(
     result: StepResult,
@@ -287,9 +249,7 @@ export class Run<B> {
     steps: number,
   ): Promise<void> {
     try {
-      await this.#tracker?.take(index, result, due, size)
-      const found = await this.#measured(this.#schedules?.afterStep(steps))
-      if (found !== undefined) this.#tracker?.takeAfterBatch(found)
+      await this.#dynamics.take(result, { index, size, due, steps })
       this.#place.batch = index + 1
       const hooks = this.#hooks.afterBatch(steps)
       if (hooks.length === 0) return
@@ -301,63 +261,6 @@ export class Run<B> {
     } finally {
       release(result)
     }
-  }
-
-  // ---- dynamics
-
-  /** Begins the record, with the layers of the first batch. */
-  async #beginTracking(input: object): Promise<void> {
-    await this.#startTracker(this.#stepper.layers(input))
-    this.#tracker?.startEpoch(this.#place.epoch - this.#first)
-  }
-
-  async #startTracker(layers: readonly string[]): Promise<void> {
-    const { tracks, record } = this.#setup
-    if (!tracks) return
-    const initially =
-      record.epochs === 0 && record.steps === 0 ? (this.#schedules?.initially ?? nobody) : nobody
-    const run = { ...this.#tracked(layers), isMeasuredInitially: initially.length > 0 }
-    this.#tracker = await DynamicsTracker.start(run)
-    const found = await this.#measured(initially)
-    if (found !== undefined) await this.#tracker.takeInitial(found)
-  }
-
-  #tracked(layers: readonly string[]) {
-    const { attachments, feed, notes, options, record, save } = this.#setup
-    return {
-      attachments,
-      layers,
-      holder: record,
-      save,
-      seed: record.seed,
-      notes,
-      epochs: this.#epochs - this.#first,
-      batches: feed.batches,
-      appendDynamics: options.appendDynamics ?? false,
-      isMeasuredInitially: false,
-    }
-  }
-
-  /** Schedules of the evaluators for the rest of the run. */
-  #makeSchedules(): Schedules | undefined {
-    const { attachments, feed, record, tracks } = this.#setup
-    if (!tracks) return undefined
-    const { epoch, batch } = this.#place
-    const left = this.#epochs - epoch
-    const steps = feed.batches === undefined ? undefined : record.steps + feed.batches * left - batch
-    return new Schedules(attachments, { epochs: record.epochs + left, steps })
-  }
-
-  /** Evaluations with the present weights. @param due numbers of evaluators */
-  async #measured(due: readonly number[] = nobody): Promise<EpochValues | undefined> {
-    const { measurement, options, record } = this.#setup
-    return due.length === 0 ? undefined : measurement?.measure(due, record.epochs, options.signal)
-  }
-
-  /** Evaluations after the epoch, which complete its dynamics. */
-  async #measure(epoch: number): Promise<void> {
-    const found = await this.#measured(this.#schedules?.afterEpoch(epoch, this.#setup.record.epochs + 1))
-    await this.#tracker?.finishEpoch(found)
   }
 
   // ---- validation and reports
@@ -422,7 +325,7 @@ export class Run<B> {
       steps: record.steps,
       logs: this.#logs,
       meter: this.#place.isBegun ? await this.#meter.snapshot() : undefined,
-      tracker: this.#tracker?.snapshot(),
+      tracker: this.#dynamics.snapshot(),
       ...(await this.#sameness()),
     }
     await writeCheckpoint(path, this.#held, this.#hooks.all, snapshot)
@@ -437,7 +340,7 @@ export class Run<B> {
   /** Refuses a checkpoint that would be incomplete. */
   #checkOwned(): void {
     const { parameters, state, optimizers, rng } = this.#held
-    const own = new Set<Variable | undefined>([
+    const own = new Set<object | undefined>([
       ...Object.values(parameters),
       ...Object.values(state),
       ...this.#meter.variables.values(),
@@ -455,7 +358,7 @@ export class Run<B> {
 
   /** Restores the state of a checkpoint. */
   async #resume(checkpoint: SavedRun): Promise<void> {
-    const { record, feed, tracks } = this.#setup
+    const { record, feed } = this.#setup
     const { place, logs, epochs, steps, tracker } = checkpoint.run
     const is = { first: this.#first, batches: feed.batches ?? null, division: feed.division ?? null }
     const { division = is.division } = place
@@ -476,22 +379,15 @@ export class Run<B> {
     record.epochs = epochs
     record.steps = steps
     record.history = logs.length > 0 ? historyOf(logs) : undefined
-    if (!tracks || tracker === undefined) return
-    this.#tracker = await DynamicsTracker.resume(
-      this.#tracked(tracker.record.heading.layers),
-      tracker,
-      place.epoch - place.first,
-      place.batch,
-    )
+    if (tracker !== undefined) await this.#dynamics.resume(tracker, place)
   }
 
   /** Releases the run's own objects; results of finished epochs stay readable. */
   async close(): Promise<void> {
     this.#reporter.close()
     this.#stepper.dispose()
-    this.#setup.measurement?.dispose()
     this.#meter.dispose()
-    await this.#tracker?.close()
+    await this.#dynamics.close()
   }
 }
 

@@ -4,7 +4,7 @@ import { type Checks, checkOptions, elsewhere, whole } from '../core/options.js'
 import { Variable } from '../core/variable.js'
 import type { DynamicsRecord, ModelDynamics } from '../dynamics/record.js'
 import { foldIn, key } from '../ops/random.js'
-import type { History } from './history.js'
+import type { History } from './results.js'
 
 /** Options of {@link TrainingRecord}. */
 export interface TrainingRecordOptions {

@@ -119,7 +119,24 @@ async function byEstimator(
     }
     return found
   }
+  await adviseOn(estimator, rows, columns)
   return lazyMatrix(rows, columns, (x, y) => estimator.criterion(x, y))
+}
+
+/** Warns, once, if the values of the estimator may mislead for some layer. */
+async function adviseOn(
+  estimator: Estimator,
+  rows: readonly Tensor[],
+  columns: readonly Tensor[],
+): Promise<void> {
+  for (const [i, x] of rows.entries()) {
+    using doubt = tidy(() => estimator.doubt(x, columns))
+    if (doubt === undefined) continue
+    const advice = estimator.adviceOnDoubt(Math.min(1, await doubt.item()), `layers[${i}]`)
+    if (advice === undefined) continue
+    estimator.advise(advice)
+    return
+  }
 }
 
 /** All pairs in one plan, which computes shared intermediates once. */

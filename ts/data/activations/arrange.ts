@@ -6,6 +6,7 @@ import type { LazyArray } from '../../io/lazy-array.js'
 import type { Leaf } from './leaves.js'
 import { byName, type End, endOf } from './names.js'
 import { type Placed, placesOf, type Remarks } from './places.js'
+import { activationRun } from './run.js'
 import type { ActivationRun } from './types.js'
 
 /** Choices of the caller. */
@@ -119,15 +120,7 @@ function runOf(
     wanted,
     remarks,
   )
-  return {
-    name,
-    epochs,
-    epochsKnown,
-    layers,
-    x: (epoch) => ordered.get(epoch)?.x,
-    y: (epoch) => ordered.get(epoch)?.y,
-    layer: (epoch, layer) => ordered.get(epoch)?.layers.get(layer),
-  }
+  return activationRun({ name, epochs, epochsKnown, layers }, ordered)
 }
 
 /** The arrays of an epoch with the same number of samples. */

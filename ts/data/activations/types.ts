@@ -12,11 +12,15 @@ export interface ActivationRun {
   readonly epochsKnown: boolean
   /** Names of its layers, input side first if the order is known. */
   readonly layers: readonly string[]
-  /** Input samples `[n, ...]`; undefined if there are none. */
+  /** Input samples `[n, ...]`; undefined if there are none. @throws ArgumentError for a number that is not in `epochs`, with the nearest */
   x(epoch: number): LazyArray | undefined
-  /** Labels `[n]` of integers, or targets `[n, ...]`; undefined if there are none. */
+  /** Labels `[n]` of integers, or targets `[n, ...]`; undefined if there are none. @throws as {@link x} */
   y(epoch: number): LazyArray | undefined
-  /** Output of a layer, `[n, ...]`; undefined if the epoch does not have it. */
+  /**
+   * Output of a layer, `[n, ...]`; undefined if the epoch lacks a layer that other epochs of the run have.
+   *
+   * @throws ArgumentError for a number that is not in `epochs`, with the nearest; UnknownNameError for a name that is not in `layers`
+   */
   layer(epoch: number, name: string): LazyArray | undefined
 }
 

@@ -3,7 +3,7 @@ import { checkValue, isInstance, isList, whole } from '../../core/options.js'
 import { Variable } from '../../core/variable.js'
 import { Optimizer } from '../../nn/optim/optimizer.js'
 import type { Tensor } from '../../ops/tensor.js'
-import type { EpochLogs, History } from '../history.js'
+import type { EpochLogs, History } from '../results.js'
 import { unlessAborted } from '../unless-aborted.js'
 
 /** Results of one batch. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Checks, checkOptions, whole } from '../../core/options.js'
 import { checkPath } from '../../io/atomic.js'
 import { checkpointsIn } from '../checkpoint.js'
-import type { EpochLogs } from '../history.js'
+import type { EpochLogs } from '../results.js'
 import { type Callback, type CallbackState, checkContext, type FitContext } from './callback.js'
 import {
   Best,

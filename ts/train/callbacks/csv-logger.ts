@@ -2,7 +2,7 @@ import { appendFile, readFile } from 'node:fs/promises'
 import { ArgumentError, DataError, describe, IOError } from '../../core/errors.js'
 import { type Checks, checkOptions, flag, oneOf } from '../../core/options.js'
 import { checkPath, reason, systemCode, writeAtomic } from '../../io/atomic.js'
-import type { EpochLogs } from '../history.js'
+import type { EpochLogs } from '../results.js'
 import type { Callback, CallbackState } from './callback.js'
 import { remembered } from './monitor.js'
 

@@ -2,7 +2,7 @@ import { type Checks, checkOptions, flag, whole } from '../../core/options.js'
 import type { Variable } from '../../core/variable.js'
 import type { Direction } from '../../nn/metrics/direction.js'
 import type { Tensor } from '../../ops/tensor.js'
-import type { EpochLogs } from '../history.js'
+import type { EpochLogs } from '../results.js'
 import { type Callback, type CallbackState, checkContext, type FitContext } from './callback.js'
 import { Best, type MonitorOptions, monitorChecks, readMonitored, remembered } from './monitor.js'
 

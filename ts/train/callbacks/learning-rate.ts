@@ -3,7 +3,7 @@ import { type Checks, checkOptions, isInstance, oneOf, text } from '../../core/o
 import type { Optimizer } from '../../nn/optim/optimizer.js'
 import { type PlateauState, ReduceLROnPlateau } from '../../nn/optim/plateau.js'
 import type { Schedule } from '../../nn/optim/schedules.js'
-import type { EpochLogs } from '../history.js'
+import type { EpochLogs } from '../results.js'
 import { type Callback, type CallbackState, checkContext, type FitContext } from './callback.js'
 import { type Monitored, monitored, monitoredDirection, readMonitored, remembered } from './monitor.js'
 

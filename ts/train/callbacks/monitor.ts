@@ -2,7 +2,7 @@
 import { ArgumentError, describe, unknownName } from '../../core/errors.js'
 import { atLeast, type Check, type Checks, isInstance, oneOf } from '../../core/options.js'
 import { type Direction, directionOf } from '../../nn/metrics/direction.js'
-import type { EpochLogs } from '../history.js'
+import type { EpochLogs } from '../results.js'
 import type { CallbackState } from './callback.js'
 
 /**
