@@ -130,7 +130,11 @@ fn check_program(what: &str, program: Program, operands: &[Operand], mapped: &[b
         let what = format!("{what}, output {k}, {mapped:?}");
         match found {
             Some(found) => {
-                assert_eq!(*graph.spec(found).unwrap(), batched(&expected[0].spec()), "{what}");
+                assert_eq!(
+                    *graph.spec(found).unwrap(),
+                    batched(&expected[0].spec()),
+                    "{what}"
+                );
                 same(&what, &evaluated(&graph, found, &places, &given), &expected);
             }
             // The derivative of a linear program depends on no sample of its own.
@@ -157,7 +161,9 @@ fn program(op: &Op, operands: &[Operand], target: Option<&Spec>) -> Program {
     if build.spec(y).dtype == DType::F64 && op.traits().differentiable && !of.is_empty() {
         let scalar = weighted(&mut build, y, 1);
         let first = gradients(&mut build, scalar, &of);
-        let sums: Vec<NodeId> = (0..first.len()).map(|i| weighted(&mut build, first[i], i)).collect();
+        let sums: Vec<NodeId> = (0..first.len())
+            .map(|i| weighted(&mut build, first[i], i))
+            .collect();
         let total = sums
             .into_iter()
             .reduce(|a, b| build.add_op(Op::Binary(BinaryOp::Add), &[a, b], None))
@@ -212,11 +218,7 @@ fn elements_and_places() {
     let (low, high, interior) = (extents(&[0, 1, 2]), extents(&[1, 0, 0]), extents(&[0, 2, 1]));
     check(Op::Pad { low, high, interior }, &[x.clone()], None);
     check(Op::Flip(extents(&[0, 2])), &[x.clone()], None);
-    check(
-        Op::Concat { axis: 1 },
-        &[x, floats(&[2, 1, 4], WIDE, 5), y],
-        None,
-    );
+    check(Op::Concat { axis: 1 }, &[x, floats(&[2, 1, 4], WIDE, 5), y], None);
 }
 
 #[test]
@@ -236,7 +238,11 @@ fn reductions_and_order() {
             check(Op::CumSum { axis, reverse: flag }, &[x.clone()], None);
             let shape = [[1, 3, 4], [2, 2, 4], [2, 3, 3]][axis];
             let largest = flag;
-            check(Op::TopK { axis, largest }, &[x.clone()], Some(Spec::new(shape, DType::I32)));
+            check(
+                Op::TopK { axis, largest },
+                &[x.clone()],
+                Some(Spec::new(shape, DType::I32)),
+            );
         }
     }
 }
@@ -248,7 +254,11 @@ fn places_by_index() {
     let list = indices(&[4], 5, 1);
     check(Op::Take { axis: 1 }, &[x.clone(), list.clone()], None);
     let source = floats(&[2, 4, 3], WIDE, 2);
-    check(Op::IndexAdd { axis: 1 }, &[list, source.clone()], Some(target.clone()));
+    check(
+        Op::IndexAdd { axis: 1 },
+        &[list, source.clone()],
+        Some(target.clone()),
+    );
     let each = indices(&[2, 4, 3], 5, 2);
     check(Op::Gather { axis: 1 }, &[x, each.clone()], None);
     check(Op::ScatterAdd { axis: 1 }, &[each, source], Some(target));
@@ -265,11 +275,21 @@ fn products_and_matrices() {
         }
         let (a, b) = (positive(&shape(3, 3), 1), floats(&shape(3, 2), WIDE, 4));
         for (lower, transpose) in [(false, false), (false, true), (true, false), (true, true)] {
-            check(Op::TriangularSolve { lower, transpose }, &[a.clone(), b.clone()], None);
+            check(
+                Op::TriangularSolve { lower, transpose },
+                &[a.clone(), b.clone()],
+                None,
+            );
         }
         check(Op::Solve, &[a.clone(), b], None);
         let s = positive(&shape(3, 3), 2);
-        for op in [Op::Cholesky, Op::PositiveInverse, Op::Det, Op::Cofactors, Op::Eigh] {
+        for op in [
+            Op::Cholesky,
+            Op::PositiveInverse,
+            Op::Det,
+            Op::Cofactors,
+            Op::Eigh,
+        ] {
             check(op, &[a.clone()], None);
         }
         for op in [Op::Congruence, Op::Cofactors] {
@@ -309,7 +329,10 @@ fn convolutions_and_windows() {
         };
         check(of_kernel, &[x.clone(), dy.clone()], None);
     }
-    let (w, dy) = (floats(&[3, 4, 2, 2, 3, 4], WIDE, 4), floats(&[2, 3, 3, 4], WIDE, 5));
+    let (w, dy) = (
+        floats(&[3, 4, 2, 2, 3, 4], WIDE, 4),
+        floats(&[2, 3, 3, 4], WIDE, 5),
+    );
     let local = Op::LocalConv {
         window: window.clone(),
     };

@@ -98,8 +98,16 @@ fn in_groups(op: &Op, groups: Option<usize>) -> Option<Op> {
     let groups = groups?;
     Some(match op.clone() {
         Op::Conv { window, .. } => Op::Conv { window, groups },
-        Op::ConvInputGrad { window, input, .. } => Op::ConvInputGrad { window, groups, input },
-        Op::ConvWeightGrad { window, kernel, .. } => Op::ConvWeightGrad { window, groups, kernel },
+        Op::ConvInputGrad { window, input, .. } => Op::ConvInputGrad {
+            window,
+            groups,
+            input,
+        },
+        Op::ConvWeightGrad { window, kernel, .. } => Op::ConvWeightGrad {
+            window,
+            groups,
+            kernel,
+        },
         _ => return None,
     })
 }

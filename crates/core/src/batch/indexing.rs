@@ -11,9 +11,7 @@ impl Batcher<'_, '_> {
     /// element: a list of indices into all samples would hide an index out of range.
     pub(super) fn take(&mut self, x: NodeId, index: NodeId, axis: usize, spec: &Spec) -> NodeId {
         match [self.batched(x), self.batched(index)] {
-            [Some(x), None] => self
-                .build
-                .add_op(Op::Take { axis: axis + 1 }, &[x, index], None),
+            [Some(x), None] => self.build.add_op(Op::Take { axis: axis + 1 }, &[x, index], None),
             [None, Some(indices)] => {
                 let length = self.build.shape(indices).size();
                 let list = self.build.reshape(indices, [length].into());
@@ -23,7 +21,8 @@ impl Batcher<'_, '_> {
             _ => {
                 let index = self.along(index, axis, &spec.shape);
                 let x = self.each(x);
-                self.build.add_op(Op::Gather { axis: axis + 1 }, &[x, index], None)
+                self.build
+                    .add_op(Op::Gather { axis: axis + 1 }, &[x, index], None)
             }
         }
     }

@@ -13,11 +13,28 @@ mod product;
 
 use crate::compose::Build;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, Node, NodeId};
 use crate::hash::FastMap;
 use crate::lower::fallback;
 use crate::op::{Op, Spec};
 use crate::shape::Shape;
+
+/// A placeholder for one sample of a batch; the caller gets one handle. It has no value of its own.
+///
+/// # Errors
+/// A batch without a batch axis.
+pub fn sample(graph: &mut Graph, batch: NodeId) -> Result<NodeId> {
+    let Node { spec, placement, .. } = graph.node(batch)?;
+    let Some((_, dims)) = spec.shape.dims().split_first() else {
+        return Err(Error::shape(
+            "vmap",
+            "a scalar as a batch",
+            "give a tensor with an axis of samples",
+        ));
+    };
+    let (spec, placement) = (Spec::new(dims, spec.dtype), *placement);
+    Ok(graph.argument(spec, placement))
+}
 
 /// The outputs for all samples of a batch: `samples` are placeholders of one sample's values, `batches` the values of all samples,
 /// with the batch axis in front.
@@ -37,7 +54,11 @@ pub fn batch(
     let mut batcher = Batcher {
         build: &mut build,
         count,
-        found: samples.iter().copied().zip(batches.iter().map(|&b| Some(b))).collect(),
+        found: samples
+            .iter()
+            .copied()
+            .zip(batches.iter().map(|&b| Some(b)))
+            .collect(),
     };
     let found: Vec<Option<NodeId>> = outputs.iter().map(|&y| batcher.map(y)).collect();
     let keep: Vec<NodeId> = found.iter().flatten().copied().collect();
@@ -102,7 +123,12 @@ impl Batcher<'_, '_> {
     /// The values of a node for all samples. Its inputs have theirs.
     fn mapped(&mut self, id: NodeId) -> NodeId {
         let node = self.build.graph().node(id).expect("nodes of the program live");
-        let (op, inputs, spec, scope) = (node.op.clone(), node.inputs.clone(), node.spec.clone(), node.scope);
+        let (op, inputs, spec, scope) = (
+            node.op.clone(),
+            node.inputs.clone(),
+            node.spec.clone(),
+            node.scope,
+        );
         self.build.graph().enter_scope_of(scope);
         let batched = self.rule(&op, &inputs, &spec);
         self.build.graph().pop_scope();
@@ -147,7 +173,8 @@ impl Batcher<'_, '_> {
 
     /// An operation by its formula of simpler ones, which have rules.
     fn by_formula(&mut self, op: &Op, inputs: &[NodeId], spec: &Spec) -> NodeId {
-        let formula = fallback(self.build, op, inputs, spec).expect("an operation without a rule has a fallback");
+        let formula =
+            fallback(self.build, op, inputs, spec).expect("an operation without a rule has a fallback");
         match self.map(formula) {
             Some(batched) => batched,
             None => self.each(formula),
@@ -225,7 +252,9 @@ impl Batcher<'_, '_> {
             | Op::CenteredProducts(_)
             | Op::CenteredProductsGrad { .. }
             | Op::SimilaritySums { .. } => self.by_formula(op, inputs, spec),
-            Op::Input | Op::Const(_) | Op::Iota { .. } => unreachable!("it has no operand, so it depends on no sample"),
+            Op::Input | Op::Const(_) | Op::Iota { .. } => {
+                unreachable!("it has no operand, so it depends on no sample")
+            }
         }
     }
 }

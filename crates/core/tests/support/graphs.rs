@@ -97,4 +97,3 @@ pub fn gradients(b: &mut Build<'_>, scalar: NodeId, leaves: &[NodeId]) -> Vec<No
         .map(|(&leaf, d)| d.unwrap_or_else(|| b.scalar_like(0.0, leaf)))
         .collect()
 }
-

@@ -41,7 +41,8 @@ fn drawn<T: Element>(draw: fn([u32; 2], u64, &mut [T])) -> Kernel {
         let key = |i: usize| [keys[2 * i], keys[2 * i + 1]];
         if part >= TASK_ELEMENTS {
             for (i, part) in out.chunks_exact_mut(part).enumerate() {
-                let fill = |_, task: usize, piece: &mut [T]| draw(key(i), (task * TASK_ELEMENTS) as u64, piece);
+                let fill =
+                    |_, task: usize, piece: &mut [T]| draw(key(i), (task * TASK_ELEMENTS) as u64, piece);
                 pool.chunks(part, TASK_ELEMENTS, fill);
             }
             return Ok(());
