@@ -13,7 +13,7 @@ import {
   UnknownNameError,
 } from '../ts/core/errors.js'
 import { packageRoot } from '../ts/core/package-root.js'
-import { pngOf, svgOf } from '../ts/plots/draw.js'
+import { drawn } from '../ts/plots/draw.js'
 import { hasLettersOf, textWidth } from '../ts/plots/font.js'
 import {
   Chart,
@@ -455,12 +455,15 @@ test('files: an unknown extension and a folder that is a file are refused', asyn
 })
 
 test('a drawing package that is missing is named, with the command that installs it', async (t) => {
-  const missing = (name: string) => Promise.reject(new Error(`Cannot find package '${name}'`))
-  await t.throwsAsync(() => svgOf(lossPlot({ loss: [1] }).spec, missing), {
+  const without = (absent: string) => (name: string) =>
+    name === absent ? Promise.reject(new Error(`Cannot find package '${name}'`)) : import(name)
+  const { spec } = lossPlot({ loss: [1] })
+  await t.throwsAsync(() => drawn(structuredClone(spec), { kind: 'svg' }, without('vega')), {
     instanceOf: StateError,
     message: /vega.*npm install .*vega-lite.*\.vl\.json/,
   })
-  await t.throwsAsync(() => pngOf('<svg/>', 1, missing), {
+  const png = { kind: 'png', scale: 1, dpi: 300 } as const
+  await t.throwsAsync(() => drawn(structuredClone(spec), png, without('@resvg/resvg-js')), {
     instanceOf: StateError,
     message: /@resvg\/resvg-js.*npm install/,
   })

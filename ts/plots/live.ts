@@ -3,7 +3,7 @@ import { type RowKind, readingHint, readingHintOfSeveral } from '../dynamics/nam
 import type { JsonObject } from './spec.js'
 
 /** Field of `usermeta` with the interactive parameters of a specification. */
-export const liveMeta = 'hyperglow'
+const liveMeta = 'hyperglow'
 
 /** The parameter of the last shown epoch. */
 export const shownEpoch = 'shownEpoch'

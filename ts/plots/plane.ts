@@ -236,7 +236,7 @@ function runsOf(plane: Plane, position: JsonObject): JsonObject[] {
 }
 
 /** Whether both measures have a value. */
-export function isPoint({ x, y }: { readonly x: number; readonly y: number }): boolean {
+function isPoint({ x, y }: { readonly x: number; readonly y: number }): boolean {
   return !Number.isNaN(x) && !Number.isNaN(y)
 }
 
