@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test from 'ava'
-import ts from 'typescript'
+import ts from 'typescript-6'
 import { packageRoot } from '../ts/core/package-root.js'
 
 /** Pages whose TypeScript blocks are all complete programs. */

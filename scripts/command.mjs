@@ -67,21 +67,20 @@ export function handOver(script, args) {
 }
 
 /**
- * Runs one stage of the set-up and prints `label ... 1.2 s` on stderr, so stdout stays the main program's.
+ * Runs one stage of the set-up and says on stderr when it begins and ends, so stdout stays the main program's. Stages may run side by side.
  *
  * @param label short description of the work
  * @param steps `[program, args, env?]`, run in turn
  * @throws {SetupError} with all that the failing step printed
  */
 export async function stage(label, steps) {
-  process.stderr.write(`${label} ... `)
+  process.stderr.write(`${label} ...\n`)
   const start = performance.now()
   for (const [program, args, env] of steps) {
     const { code, output } = await capture(program, args, env)
     if (code !== 0) {
-      process.stderr.write('failed\n')
       throw new SetupError(`${output.trimEnd()}\n${label}: failed (exit status ${code})`)
     }
   }
-  process.stderr.write(`${duration(performance.now() - start)}\n`)
+  process.stderr.write(`${label}: ${duration(performance.now() - start)}\n`)
 }

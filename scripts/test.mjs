@@ -71,22 +71,26 @@ function hasCompiler() {
 /** The tests of CUDA devices on the emulated driver; skipped by name where it was not built. */
 function testEmulatedCuda() {
   const env = { LD_LIBRARY_PATH: join(root, 'target/emu/fast') }
-  return cargoWith(env, 'test', '-p', 'hyperglow-kernels', '--test', 'cuda')
+  // The whole workspace, so that the programs of the stage before are used again.
+  return cargoWith(env, 'test', '--workspace', '--test', 'cuda')
 }
 
-/** The stages in order; `needs` names those that must have passed for it to make sense. */
+/**
+ * The stages in order; `needs` names those that must have passed for it to make sense. A stage that runs `beside` the others starts first and is awaited where
+ * it is needed: the linker of the addon occupies one core for minutes.
+ */
 const stages = [
+  { name: 'addon', beside: true, run: part(buildNative) },
   {
     name: 'biome',
     run: () => npmBin('@biomejs/biome', 'biome', 'check', '--error-on-warnings', '--max-diagnostics=200'),
   },
   { name: 'rustfmt', run: () => cargo('fmt', '--all', '--check') },
-  { name: 'addon', run: part(buildNative) },
-  { name: 'tsc', run: part(compileTypeScript) },
   { name: 'clippy', run: () => cargo('clippy', '--workspace', '--lib', '--tests', '--', '-D', 'warnings') },
   { name: 'driver', run: buildEmulatedDriver },
   { name: 'cargo', count: countCargo, run: () => cargo('test', '--workspace', '--no-fail-fast') },
   { name: 'cuda', count: countCargo, needs: ['driver'], run: testEmulatedCuda },
+  { name: 'tsc', needs: ['addon'], run: part(compileTypeScript) },
   { name: 'ava', count: countTap, needs: ['addon', 'tsc'], run: () => npmBin('ava', 'ava', '--tap') },
 ]
 
@@ -111,6 +115,32 @@ async function runStage({ name, run, count }) {
   return counts
 }
 
+/** The stages named in `only` and those that they need, in order; all if it is empty. */
+function chosen(only) {
+  const wanted = new Set(only.length === 0 ? stages.map(({ name }) => name) : only)
+  for (const { name, needs = [] } of stages.toReversed())
+    if (wanted.has(name)) for (const need of needs) wanted.add(need)
+  return stages.filter(({ name }) => wanted.has(name))
+}
+
+/** Runs stages in order, those that run beside the others from the beginning; resolves to the counts of each. */
+async function runStages(stages) {
+  const results = new Map(stages.filter(({ beside }) => beside).map((stage) => [stage.name, runStage(stage)]))
+  for (const stage of stages.filter(({ beside }) => !beside)) {
+    let missing
+    for (const need of stage.needs ?? []) if ((await results.get(need)).failed > 0) missing ??= need
+    if (missing) {
+      console.log(`${stage.name.padEnd(8)} not run, since ${missing} failed`)
+      results.set(stage.name, countNothing())
+    } else {
+      const counts = runStage(stage)
+      results.set(stage.name, counts)
+      await counts
+    }
+  }
+  return Promise.all(results.values())
+}
+
 /**
  * Runs the stages named in `only` (all if it is empty) and the stages that they need.
  *
@@ -131,20 +161,8 @@ export async function test(only) {
     console.log(ready.output.trimEnd())
     total.failed = 1
   } else {
-    const wanted = new Set(only.length === 0 ? stages.map(({ name }) => name) : only)
-    for (const { name, needs = [] } of stages)
-      if (wanted.has(name)) for (const need of needs) wanted.add(need)
-    const broken = new Set()
-    for (const current of stages.filter(({ name }) => wanted.has(name))) {
-      const missing = current.needs?.find((need) => broken.has(need))
-      if (missing) {
-        console.log(`${current.name.padEnd(8)} not run, since ${missing} failed`)
-        continue
-      }
-      const counts = await runStage(current)
-      if (counts.failed > 0) broken.add(current.name)
+    for (const counts of await runStages(chosen(only)))
       for (const key of Object.keys(total)) total[key] += counts[key]
-    }
   }
   console.log(summary(total))
   return total.failed === 0 ? 0 : 1

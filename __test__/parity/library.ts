@@ -1,6 +1,6 @@
 /** The built library as its users see it: which names it has, and whether programs against it compile. */
 import { join } from 'node:path'
-import ts from 'typescript'
+import ts from 'typescript-6'
 import { packageRoot } from '../../ts/core/package-root.js'
 
 const options: ts.CompilerOptions = {

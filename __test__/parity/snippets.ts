@@ -1,5 +1,5 @@
 /** The TypeScript of a page of documentation, as programs that can be compiled. */
-import ts from 'typescript'
+import ts from 'typescript-6'
 
 /** Declarations that blocks may use. */
 const given: Readonly<Record<string, string>> = {

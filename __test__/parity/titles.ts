@@ -1,7 +1,7 @@
 /** The tests that the table names: their titles in the sources, and the cases of the golden files. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import ts from 'typescript'
+import ts from 'typescript-6'
 import { packageRoot } from '../../ts/core/package-root.js'
 import { readFolder } from '../golden/format.js'
 import { operation } from '../golden/operations.js'
