@@ -5,6 +5,7 @@ import {
   type DType,
   DTypeError,
   evalContext,
+  explain,
   foldIn,
   grad,
   jit,
@@ -120,6 +121,25 @@ test('derivatives of maps and maps of derivatives', (t) => {
     xs,
   )
   same(t, readInside[0] as Tensor, stack(rowsOf(xs).map((x) => stack([x, x], 1))))
+})
+
+test('squares of the gradients of every sample are summed without the gradients', (t) => {
+  const [w, xs, ys] = [noise([7, 5], 1), noise([16, 7], 2), noise([16, 5], 3)]
+  const loss = (w: Tensor, x: Tensor, y: Tensor) =>
+    x.expandDims(0).matmul(w).squeeze([0]).sub(y).square().sum()
+  const each = perSampleGrads(loss, w, xs, ys)
+  const loop = stack(rowsOf(xs).map((x, i) => grad(loss)(w, x, rowsOf(ys)[i] as Tensor)))
+  for (const [axes, shape] of [
+    [[0], [7, 5]],
+    [[1, 2], [16]],
+  ] as const) {
+    const sums = each.square().sum([...axes])
+    t.deepEqual(sums.shape, shape)
+    t.notRegex(explain(sums), /16, 7, 5|16, 5, 7/)
+    same(t, sums, loop.square().sum([...axes]))
+  }
+  t.regex(explain(each.square().sum([0])), /matmul/)
+  same(t, each.square().sum([1]), loop.square().sum([1]))
 })
 
 test('a compiled map gives the same numbers', async (t) => {
