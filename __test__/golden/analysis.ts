@@ -5,7 +5,7 @@
 import type { ConditionalOptions, Statistic, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
 import { type Case, numbersOf, type Params, tensorOf } from './format.js'
-import type { Operation, Outputs, Tensors } from './run-case.js'
+import type { Operation, Outputs, Tensors } from './operation.js'
 
 type Value = number | readonly number[] | readonly (readonly number[])[]
 
