@@ -13,6 +13,7 @@ import {
   tensor,
   Variable,
   vmap,
+  where,
 } from '../ts/index.js'
 import { close, sample } from './close.js'
 
@@ -130,4 +131,47 @@ test('Hessians and their products', (t) => {
   t.throws(() => jacobian(f, { wrt: 1 })(x), { message: /wrt is 1.*1 arguments/ })
   t.throws(() => jacobian((x: Tensor) => x.cast('int32'))(x), { instanceOf: DTypeError })
   t.throws(() => jacobian(f, { mode: 'back' as never }), { message: /reverse/ })
+})
+
+const f64 = { dtype: 'float64' } as const
+
+test('public reports: a NaN stays where it belongs (jax-ml/jax 29152, 4900)', (t) => {
+  for (const mode of ['reverse', 'forward'] as const) {
+    const j = jacobian((x: Tensor) => x.mul(x.cos().log()), { mode })(tensor([6, 7, 8], f64))
+    const [first, second, third] = [0, 1, 2].map((i) => [...numbersOf(j).slice(3 * i, 3 * i + 3)])
+    close(t, first as number[], [1.7053925199853903, 0, 0])
+    close(t, second as number[], [0, -6.382628434597368, 0])
+    t.deepEqual(third, [0, 0, Number.NaN])
+    const y = tensor([1, 2, Number.NaN], f64)
+    const curvature = jacobian(
+      jacobian((p: Tensor) => y.pow(p), { mode }),
+      { mode },
+    )(tensor(1, f64))
+    close(t, [...numbersOf(curvature)].slice(0, 2), [0, 2 * Math.LN2 ** 2])
+    t.true(Number.isNaN(numbersOf(curvature)[2]))
+  }
+})
+
+test('public reports: masked pairs have derivatives of second order (jax-ml/jax 654, 18562)', (t) => {
+  const points = tensor(
+    [
+      [0, 0],
+      [1, 0],
+      [0, 2],
+    ],
+    f64,
+  )
+  const same = tensor([
+    [true, false, false],
+    [false, true, false],
+    [false, false, true],
+  ])
+  const energy = (p: Tensor) => {
+    const squares = p.expandDims(1).sub(p.expandDims(0)).square().sum([2])
+    return where(same, 0, where(same, 1, squares).sqrt().pow(-1)).sum()
+  }
+  const h = hessian(energy)(points)
+  t.true(numbersOf(h).every(Number.isFinite))
+  const direction = sample([3, 2], 4)
+  close(t, hvp(energy, points, direction), slopeAlong(grad(energy), points, direction), 1e-7)
 })
