@@ -8,7 +8,7 @@ import { checkMeeting } from './check.js'
 import { adviseOnCopies } from './copies.js'
 import { type SampleData, samplesFrom } from './data.js'
 import { HSIC } from './hsic.js'
-import { haveWidth, type KernelOptions, kernelChecks } from './kernel-options.js'
+import { isWidthUsed, type KernelOptions, kernelChecks } from './kernel-options.js'
 import { offDiagonal } from './samples.js'
 import { gammaTail } from './special.js'
 
@@ -52,7 +52,7 @@ export async function independenceTest(
   options: IndependenceOptions = {},
 ): Promise<IndependenceResult> {
   const kernels = checkOptions('independenceTest', options, kernelChecks)
-  const hsic = new HSIC({ ...(haveWidth(kernels) ? { sigma: 'median' } : {}), ...kernels })
+  const hsic = new HSIC({ ...(isWidthUsed(kernels, 'sigma') ? { sigma: 'median' } : {}), ...kernels })
   const { device } = hsic.params
   const [a, b] = [
     await samplesFrom('independenceTest: x', x, { device, beside: y }),

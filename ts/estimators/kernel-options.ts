@@ -70,9 +70,9 @@ function optionsInUse({ kernel = 'gaussian', kernelY = kernel }: KernelOptions):
   ])
 }
 
-/** Whether the kernels have a bandwidth. */
-export function haveWidth(options: KernelOptions): boolean {
-  return optionsInUse(options).has('sigma')
+/** Whether a bandwidth changes the kernels: `sigma` if one of them has a bandwidth, `sigmaY` if that of y has. */
+export function isWidthUsed(options: KernelOptions, width: 'sigma' | 'sigmaY'): boolean {
+  return optionsInUse(options).has(width)
 }
 
 /** @throws ArgumentError for an option that no chosen kernel has: it would change nothing */
