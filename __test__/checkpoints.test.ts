@@ -14,7 +14,7 @@ const { ArgumentError, DataError, IOError, StateError } = hg
 const quiet = { verbose: false }
 
 /** How often a run is killed; HYPERGLOW_KILLS=500, as at night, kills more. */
-const kills = Number(process.env.HYPERGLOW_KILLS ?? 8)
+const kills = Number(process.env.HYPERGLOW_KILLS ?? 20)
 
 /** Ends a run at a step, after the checkpoint of that step. */
 class Interruption implements hg.Callback {
