@@ -29,7 +29,7 @@ fn kernel(op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Option<CudaKernel>
         Op::Iota { axis } => sources::iota(output, *axis),
         // Several keys: lowered to draws of one key.
         Op::Random(_) if x.shape.rank() > 1 => return Ok(None),
-        Op::Random(kind) => return Ok(sources::random(*kind, output)),
+        Op::Random(kind) => sources::random(*kind, output),
         Op::Pad { low, interior, .. } => return Ok(movement::pad(x, output, low, interior)),
         Op::Concat { axis } => movement::concat(inputs, output, *axis),
         Op::Reduce { kind, axes } => reduce::reduce(op, *kind, axes, x)?,
