@@ -47,8 +47,10 @@ ptx_files! {
     Linalg "linalg";
     Matmul "matmul";
     Movement "movement";
+    Neighbors "neighbors";
     Order "order";
     Reduce "reduce";
+    Similarity "similarity";
     Sources "sources";
 }
 
@@ -161,13 +163,16 @@ mod tests {
     /// Stale PTX computes with other kernels than its source says; gen_ptx.py writes it anew.
     #[test]
     fn every_ptx_file_was_made_from_its_source() {
-        let compat = include_str!("../../../cu/compat.h");
+        let headers = concat!(
+            include_str!("../../../cu/compat.h"),
+            include_str!("../../../cu/tiles.h")
+        );
         for (name, ptx, source) in FILES {
             let stated = ptx
                 .lines()
                 .next()
                 .and_then(|line| line.strip_prefix("// source-sha256: "));
-            let hash = sha256(format!("{compat}{source}").as_bytes());
+            let hash = sha256(format!("{headers}{source}").as_bytes());
             assert_eq!(stated, Some(hash.as_str()), "{name}: run gen_ptx.py");
         }
     }

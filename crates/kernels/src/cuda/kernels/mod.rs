@@ -4,10 +4,13 @@ mod axes;
 mod indexing;
 mod linalg;
 mod movement;
+mod neighbors;
 mod order;
 mod products;
 mod reduce;
+mod similarity;
 mod sources;
+mod tiles;
 
 use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::{DType, Error, Result, in_clusters};
@@ -45,6 +48,14 @@ fn kernel(op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Option<CudaKernel>
         Op::TriangularSolve { lower, transpose } => linalg::triangular_solve(inputs[1], *lower, *transpose),
         Op::Solve => linalg::solve(x, inputs[1]),
         Op::Eigh => linalg::eigh(x),
+        Op::Neighbors { k, metric } => neighbors::nearest(x, *k, *metric),
+        Op::CountWithin { metric, closed } => neighbors::count_within(x, *metric, *closed),
+        Op::MedianDistance => neighbors::median_distance(x),
+        Op::CenteredProducts(products) => return Ok(similarity::centered_products(products, inputs)),
+        Op::CenteredProductsGrad { products, of } => {
+            return Ok(similarity::centered_products_grad(products, *of, inputs));
+        }
+        Op::SimilaritySums { products, groups } => return Ok(similarity::sums(products, groups, inputs)),
         Op::Conv { .. }
         | Op::ConvInputGrad { .. }
         | Op::ConvWeightGrad { .. }
@@ -57,15 +68,9 @@ fn kernel(op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Option<CudaKernel>
         | Op::WindowMax { .. }
         | Op::WindowMaxGrad { .. }
         | Op::UniqueRows
-        | Op::Neighbors { .. }
-        | Op::CountWithin { .. }
-        | Op::MedianDistance
         | Op::Congruence
         | Op::Det
-        | Op::Cofactors
-        | Op::CenteredProducts(_)
-        | Op::CenteredProductsGrad { .. }
-        | Op::SimilaritySums { .. } => return Ok(None),
+        | Op::Cofactors => return Ok(None),
         in_clusters!() => return Err(Error::internal(op.name(), "belongs into a cluster")),
         Op::To(_) => return Err(Error::internal(op.name(), "parts programs")),
     }))
