@@ -19,7 +19,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 OPTIONS = [b"--gpu-architecture=compute_75", b"--std=c++17", b"-default-device", b"--fmad=false"]
 # In the order in which the hash of a file has them.
-HEADERS = ["compat.h", "tiles.h"]
+HEADERS = ["compat.h", "tiles.h", "windows.h"]
 ARCHITECTURES = [75, 80, 86, 89, 90, 100, 120]
 
 

@@ -43,6 +43,7 @@ macro_rules! ptx_files {
 }
 
 ptx_files! {
+    Conv "conv";
     Indexing "indexing";
     Linalg "linalg";
     Matmul "matmul";
@@ -52,6 +53,7 @@ ptx_files! {
     Reduce "reduce";
     Similarity "similarity";
     Sources "sources";
+    Window "window";
 }
 
 /// The loaded modules of a device: of the files, with their functions, and of the texts of prepared programs.
@@ -165,7 +167,8 @@ mod tests {
     fn every_ptx_file_was_made_from_its_source() {
         let headers = concat!(
             include_str!("../../../cu/compat.h"),
-            include_str!("../../../cu/tiles.h")
+            include_str!("../../../cu/tiles.h"),
+            include_str!("../../../cu/windows.h")
         );
         for (name, ptx, source) in FILES {
             let stated = ptx

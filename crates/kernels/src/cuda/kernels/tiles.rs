@@ -4,10 +4,12 @@ use hyperglow_core::DType;
 
 use super::suffix;
 use crate::cuda::gpu::modules::File;
-use crate::cuda::kernel::{BLOCK, Launch};
+use crate::cuda::kernel::{BLOCK, CudaKernel, Launch};
 
-/// Terms that go through shared memory together.
-const DEPTH: usize = 16;
+/// Blocks that keep every multiprocessor busy. A constant, so that the order of a sum is the same on every device.
+const ENOUGH_BLOCKS: usize = 512;
+/// Minimal number of terms of a split.
+const SPLIT_TERMS: usize = 128;
 /// Rows and columns from which on larger tiles leave no multiprocessor idle.
 const LARGE: usize = 1024;
 
@@ -37,7 +39,29 @@ impl Tiles {
     }
     /// Bytes of shared memory: `ROOM` elements.
     fn room(self) -> usize {
-        4 * DEPTH * (self.side() + self.lines.min(4)) * self.dtype.size()
+        // `DEPTH`: terms that go through shared memory together.
+        let depth = if self.lines < 8 { 16 } else { 8 };
+        4 * depth * (self.side() + self.lines.min(4)) * self.dtype.size()
+    }
+    /// Among how many blocks the terms of a tile are divided, where all tiles are `blocks` many.
+    pub fn splits(self, blocks: usize, terms: usize) -> usize {
+        (ENOUGH_BLOCKS / blocks).min(terms / SPLIT_TERMS).max(1)
+    }
+    /// Launches of which the last one writes the result of `size` elements, or the sums of its splits to `scratch` on; then these
+    /// are added. Only the bytes of scratch before are the launches' own.
+    pub fn with_splits(
+        self,
+        mut launches: Vec<Launch>,
+        scratch: usize,
+        splits: usize,
+        size: usize,
+    ) -> CudaKernel {
+        if splits == 1 {
+            return CudaKernel::of(launches).scratch(scratch);
+        }
+        let add = Launch::over(File::Matmul, format!("add_splits_{}", suffix(self.dtype)), size);
+        launches.push(add.scratch(scratch).output().ints([size, splits]));
+        CudaKernel::of(launches).scratch(scratch + splits * size * self.dtype.size())
     }
     /// A launch of a kernel that computes tiles, with `more` bytes of shared memory.
     pub fn launch(self, file: File, name: &str, blocks: usize, more: usize) -> Launch {
