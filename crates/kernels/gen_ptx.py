@@ -18,6 +18,8 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 OPTIONS = [b"--gpu-architecture=compute_75", b"--std=c++17", b"-default-device", b"--fmad=false"]
+# In the order in which the hash of a file has them.
+HEADERS = ["compat.h", "tiles.h", "windows.h"]
 ARCHITECTURES = [75, 80, 86, 89, 90, 100, 120]
 
 
@@ -31,10 +33,11 @@ def wheel(package: str) -> pathlib.Path:
 
 def compile_ptx(nvrtc: ctypes.CDLL, source: pathlib.Path) -> str:
     """The PTX of one file, with the hash of what it was made from as its first line."""
-    compat, text = (HERE / "cu" / "compat.h").read_bytes(), source.read_bytes()
+    texts, text = [(HERE / "cu" / name).read_bytes() for name in HEADERS], source.read_bytes()
     program = ctypes.c_void_p()
-    headers, names = (ctypes.c_char_p * 1)(compat), (ctypes.c_char_p * 1)(b"compat.h")
-    made = nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, source.name.encode(), 1, headers, names)
+    count = len(HEADERS)
+    headers, names = (ctypes.c_char_p * count)(*texts), (ctypes.c_char_p * count)(*(name.encode() for name in HEADERS))
+    made = nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, source.name.encode(), count, headers, names)
     if made:
         sys.exit(f"{source.name}: nvrtcCreateProgram gives {made}")
     failed = nvrtc.nvrtcCompileProgram(program, len(OPTIONS), (ctypes.c_char_p * len(OPTIONS))(*OPTIONS))
@@ -48,7 +51,7 @@ def compile_ptx(nvrtc: ctypes.CDLL, source: pathlib.Path) -> str:
     ptx = ctypes.create_string_buffer(size.value)
     nvrtc.nvrtcGetPTX(program, ptx)
     nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    digest = hashlib.sha256(compat + text).hexdigest()
+    digest = hashlib.sha256(b"".join(texts) + text).hexdigest()
     return f"// source-sha256: {digest}\n{ptx.value.decode()}"
 
 

@@ -1,63 +1,48 @@
-// Matrix products by tiles of 64 x 64: 256 threads with 4 x 4 results each, operands through shared memory 16 terms at a time.
-// The terms of a sum are added in order, each with one rounding.
+// Matrix products by tiles (tiles.h). Large tiles read each number from shared memory once per 8 products, so that arithmetic is the
+// floor of the time; of thin matrices, and where tiles are few, memory is. The terms of a sum are added in order, each with one
+// rounding; where several blocks share the terms, their sums are added in order.
 #include "compat.h"
-
-#define TILE 64
-#define DEPTH 16
-#define PITCH (TILE + 1)
+#include "tiles.h"
 
 // Distances of neighbors: of matrices, rows and columns.
 struct Strides {
     i64 matrix, row, column;
 };
 
-// Elements of `from` (rows, columns) from (row, column) on into room[column][row], zeros outside.
-template <class T>
-static void load(T *room, const T *from, i64 rows, i64 columns, i64 row, i64 column, i64 row_step, i64 column_step) {
-    for (u32 i = threadIdx.x; i < TILE * DEPTH; i += blockDim.x) {
-        // Neighboring threads read neighboring elements.
-        u32 r = column_step == 1 ? i / DEPTH : i % TILE, c = column_step == 1 ? i % DEPTH : i / TILE;
-        bool inside = row + r < rows && column + c < columns;
-        room[c * PITCH + r] = inside ? from[(row + r) * row_step + (column + c) * column_step] : static_cast<T>(0);
+// Lines of a matrix, which lie in either order.
+template <class T> struct Lines {
+    const T *x;
+    i64 count, first, line_step, term_step;
+    bool by_terms;
+    void seek(i64) {}
+    T operator()(u32 line, i64 term) const {
+        i64 at = first + line;
+        return at < count ? x[at * line_step + term * term_step] : static_cast<T>(0);
     }
-}
+};
 
-static inline f32 fused(f32 a, f32 b, f32 c) { return fmaf(a, b, c); }
-static inline f64 fused(f64 a, f64 b, f64 c) { return fma(a, b, c); }
+// Rows of tiles that are computed together: their operands stay in the second-level cache.
+#define BAND 8
 
-template <class T>
-static void matmul(const T *a, const T *b, T *out, i64 m, i64 n, i64 k, const Strides &as, const Strides &bs) {
+// out (split, matrix, m, n)
+template <class T, u32 R>
+static void matmul(const T *a, const T *b, T *out, i64 m, i64 n, i64 k, const Strides &as, const Strides &bs, i64 splits, i64 matrices) {
+    typedef Tile<T, R, (R < 8 ? 16 : 8)> Tiles;
     DYN_SHARED(T, room);
-    T *left = room, *right = room + DEPTH * PITCH;
-    i64 across = (n + TILE - 1) / TILE, down = (m + TILE - 1) / TILE;
-    i64 matrix = blockIdx.x / (across * down), tile = blockIdx.x % (across * down);
-    i64 row = tile / across * TILE, column = tile % across * TILE;
-    a += matrix * as.matrix;
-    b += matrix * bs.matrix;
-    out += matrix * m * n;
-    u32 y = threadIdx.x / 16, x = threadIdx.x % 16;
-    T sum[4][4] = {};
-    for (i64 at = 0; at < k; at += DEPTH) {
-        load(left, a, m, k, row, at, as.row, as.column);
-        load(right, b, n, k, column, at, bs.column, bs.row);
-        SYNC_THREADS();
-        for (u32 term = 0; term < DEPTH; term++) {
-            T ours[4], theirs[4];
-            for (u32 i = 0; i < 4; i++) {
-                ours[i] = left[term * PITCH + y + 16 * i];
-                theirs[i] = right[term * PITCH + x + 16 * i];
-            }
-            for (u32 i = 0; i < 4; i++) {
-                for (u32 j = 0; j < 4; j++) {
-                    sum[i][j] = fused(ours[i], theirs[j], sum[i][j]);
-                }
-            }
-        }
-        SYNC_THREADS();
-    }
-    for (u32 i = 0; i < 4; i++) {
-        for (u32 j = 0; j < 4; j++) {
-            i64 r = row + y + 16 * i, c = column + x + 16 * j;
+    i64 down = (m + Tiles::SIDE - 1) / Tiles::SIDE, across = (n + Tiles::SIDE - 1) / Tiles::SIDE;
+    i64 split = blockIdx.x % splits, tile = blockIdx.x / splits % (down * across), matrix = blockIdx.x / splits / (down * across);
+    i64 top = tile / (BAND * across) * BAND, height = down - top < BAND ? down - top : BAND, rest = tile - top * across;
+    i64 row = (top + rest % height) * Tiles::SIDE, column = rest / height * Tiles::SIDE;
+    Lines<T> ours = {a + matrix * as.matrix, m, row, as.row, as.column, as.column == 1};
+    Lines<T> theirs = {b + matrix * bs.matrix, n, column, bs.column, bs.row, bs.row == 1};
+    T sum[R][R] = {};
+    Tiles::run(room, k * split / splits, k * (split + 1) / splits, ours, theirs,
+               [](T p, T q, T s, u32, u32) { return fused(p, q, s); }, sum);
+    out += (split * matrices + matrix) * m * n;
+    for (u32 i = 0; i < R; i++) {
+        i64 r = row + Tiles::row(i);
+        for (u32 j = 0; j < R; j++) {
+            i64 c = column + Tiles::column(j);
             if (r < m && c < n) {
                 out[r * n + c] = sum[i][j];
             }
@@ -65,10 +50,34 @@ static void matmul(const T *a, const T *b, T *out, i64 m, i64 n, i64 k, const St
     }
 }
 
-#define MATMUL(T)                                                                                                       \
-    KERNEL void matmul_##T(const T *a, const T *b, T *out, i64 m, i64 n, i64 k, Strides as, Strides bs) {               \
-        matmul<T>(a, b, out, m, n, k, as, bs);                                                                          \
-    }                                                                                                                   \
-    EMU_EXPORT(matmul_##T)
-MATMUL(f32)
-MATMUL(f64)
+// out[i] = the sum over splits of partial[split, i]
+template <class T> static void add_splits(const T *partial, T *out, i64 size, i64 splits) {
+    ROLLED for (i64 i = GRID_START; i < size; i += GRID_STEP) {
+        f64 sum = 0;
+        ROLLED for (i64 split = 0; split < splits; split++) {
+            sum += static_cast<f64>(partial[split * size + i]);
+        }
+        out[i] = static_cast<T>(sum);
+    }
+}
+
+#define ADD_SPLITS(T)                                                                                            \
+    KERNEL void add_splits_##T(const T *partial, T *out, i64 size, i64 splits) {                                 \
+        add_splits<T>(partial, out, size, splits);                                                               \
+    }                                                                                                            \
+    EMU_EXPORT(add_splits_##T)
+#define MATMUL(T, R)                                                                                             \
+    KERNEL void matmul_##T##_##R(const T *a, const T *b, T *out, i64 m, i64 n, i64 k, Strides as, Strides bs,    \
+                                 i64 splits, i64 matrices) {                                                     \
+        matmul<T, R>(a, b, out, m, n, k, as, bs, splits, matrices);                                              \
+    }                                                                                                            \
+    EMU_EXPORT(matmul_##T##_##R)
+ADD_SPLITS(f32)
+ADD_SPLITS(f64)
+MATMUL(f32, 1)
+MATMUL(f32, 2)
+MATMUL(f32, 4)
+MATMUL(f32, 8)
+MATMUL(f64, 1)
+MATMUL(f64, 2)
+MATMUL(f64, 4)

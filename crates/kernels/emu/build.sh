@@ -16,7 +16,7 @@ flags() {
 }
 # The race checker sees the kernels alone.
 kernel_flags() { if [ "$1" = race ]; then echo "$(flags race) -fsanitize=thread"; else flags "$1"; fi; }
-hash_of() { cat ../cu/compat.h "$1" | sha256sum | cut -d' ' -f1; }
+hash_of() { cat ../cu/compat.h ../cu/tiles.h ../cu/windows.h "$1" | sha256sum | cut -d' ' -f1; }
 
 # One object per source, made again when a source is newer.
 newer() { [ ! -e "$1" ] || [ -n "$(find . ../cu -newer "$1" -type f -print -quit)" ]; }

@@ -35,6 +35,8 @@ unsigned lane();
 uint64_t atomic_min(uint64_t *address, uint64_t value);
 int atomic_min(int *address, int value);
 int atomic_cas(int *address, int expected, int value);
+uint32_t atomic_add(uint32_t *address, uint32_t value);
+uint64_t atomic_add(uint64_t *address, uint64_t value);
 
 template <class T> uint64_t to_bits(T value) {
     static_assert(sizeof(T) <= 8);
@@ -86,6 +88,7 @@ template <auto F> struct Export {
 
 #define KERNEL static
 #define ROLLED
+#define UNROLLED_BY_4
 #define __restrict__ __restrict
 #define DYN_SHARED(T, name) T *name = reinterpret_cast<T *>(emu::shared)
 #define EMU_EXPORT(kernel) static emu::Export<kernel> export_##kernel(EMU_SOURCE, #kernel);
@@ -96,6 +99,7 @@ template <auto F> struct Export {
 #define SHUFFLE_XOR(mask, value, lanes) emu::exchange(__LINE__, mask, value, emu::lane() ^ (lanes))
 #define ATOMIC_MIN(address, value) emu::atomic_min(reinterpret_cast<emu_atomic_t<decltype(address)>>(address), value)
 #define ATOMIC_CAS(address, expected, value) emu::atomic_cas(address, expected, value)
+#define ATOMIC_ADD(address, value) emu::atomic_add(reinterpret_cast<emu_atomic_t<decltype(address)>>(address), value)
 
 template <class P> struct emu_atomic { using type = P; };
 template <> struct emu_atomic<unsigned long long *> { using type = uint64_t *; };

@@ -269,6 +269,15 @@ int atomic_cas(int *address, int expected, int value) {
     return old;
 }
 
+template <class T> static T add(T *address, T value) {
+    race::atomic_access(address, sizeof *address);
+    T old = *address;
+    *address = old + value;
+    return old;
+}
+uint32_t atomic_add(uint32_t *address, uint32_t value) { return add(address, value); }
+uint64_t atomic_add(uint64_t *address, uint64_t value) { return add(address, value); }
+
 void register_kernel(const char *source, Kernel kernel) { registry()[source][kernel.name] = kernel; }
 
 bool has_source(const std::string &source) { return registry().count(source) > 0; }

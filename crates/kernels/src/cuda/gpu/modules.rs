@@ -43,13 +43,17 @@ macro_rules! ptx_files {
 }
 
 ptx_files! {
+    Conv "conv";
     Indexing "indexing";
     Linalg "linalg";
     Matmul "matmul";
     Movement "movement";
+    Neighbors "neighbors";
     Order "order";
     Reduce "reduce";
+    Similarity "similarity";
     Sources "sources";
+    Window "window";
 }
 
 /// The loaded modules of a device: of the files, with their functions, and of the texts of prepared programs.
@@ -161,13 +165,17 @@ mod tests {
     /// Stale PTX computes with other kernels than its source says; gen_ptx.py writes it anew.
     #[test]
     fn every_ptx_file_was_made_from_its_source() {
-        let compat = include_str!("../../../cu/compat.h");
+        let headers = concat!(
+            include_str!("../../../cu/compat.h"),
+            include_str!("../../../cu/tiles.h"),
+            include_str!("../../../cu/windows.h")
+        );
         for (name, ptx, source) in FILES {
             let stated = ptx
                 .lines()
                 .next()
                 .and_then(|line| line.strip_prefix("// source-sha256: "));
-            let hash = sha256(format!("{compat}{source}").as_bytes());
+            let hash = sha256(format!("{headers}{source}").as_bytes());
             assert_eq!(stated, Some(hash.as_str()), "{name}: run gen_ptx.py");
         }
     }

@@ -1,15 +1,20 @@
 //! From a primitive with its shapes to its launches. `None`: the operation is lowered to simpler ones.
 
 mod axes;
+mod conv;
 mod indexing;
 mod linalg;
 mod movement;
+mod neighbors;
 mod order;
 mod products;
 mod reduce;
+mod similarity;
 mod sources;
+mod tiles;
+mod window;
 
-use hyperglow_core::op::{Op, Spec};
+use hyperglow_core::op::{Op, Spec, Window};
 use hyperglow_core::{DType, Error, Result, in_clusters};
 
 use super::kernel::CudaKernel;
@@ -47,30 +52,90 @@ fn kernel(op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Option<CudaKernel>
         Op::TriangularSolve { lower, transpose } => linalg::triangular_solve(inputs[1], *lower, *transpose),
         Op::Solve => linalg::solve(x, inputs[1]),
         Op::Eigh => linalg::eigh(x),
-        Op::Conv { .. }
-        | Op::ConvInputGrad { .. }
-        | Op::ConvWeightGrad { .. }
-        | Op::LocalConv { .. }
+        Op::Neighbors { k, metric } => neighbors::nearest(x, *k, *metric),
+        Op::CountWithin { metric, closed } => neighbors::count_within(x, *metric, *closed),
+        Op::MedianDistance => neighbors::median_distance(x),
+        Op::CenteredProducts(products) => return Ok(similarity::centered_products(products, inputs)),
+        Op::CenteredProductsGrad { products, of } => {
+            return Ok(similarity::centered_products_grad(products, *of, inputs));
+        }
+        Op::SimilaritySums { products, groups } => return Ok(similarity::sums(products, groups, inputs)),
+        Op::Conv { window, groups } => {
+            let (x, w, y) = (dims(x), dims(inputs[1]), dims(output));
+            return Ok(conv_of(window, *groups, (x, w, y), output).of_elements(false));
+        }
+        Op::ConvInputGrad { window, groups, .. } => {
+            let (x, w, y) = (dims(output), dims(inputs[1]), dims(x));
+            return Ok(conv_of(window, *groups, (x, w, y), output).of_elements(true));
+        }
+        Op::ConvWeightGrad { window, groups, .. } => {
+            let (x, w, y) = (dims(x), dims(output), dims(inputs[1]));
+            return Ok(conv_of(window, *groups, (x, w, y), output).of_weights());
+        }
+        Op::WindowSum { window, kernel } => {
+            return Ok(forward("window_sum", window, kernel, x, output));
+        }
+        Op::WindowMax { window, kernel } => {
+            return Ok(forward("window_max", window, kernel, x, output));
+        }
+        Op::WindowArgMax { window, kernel } => {
+            return Ok(forward("window_arg_max", window, kernel, x, output));
+        }
+        Op::WindowSumGrad { window, kernel, .. } => {
+            return Ok(backward("window_sum_grad", window, kernel, inputs, output));
+        }
+        Op::WindowMaxGrad { window, kernel, .. } => {
+            return Ok(backward("window_max_grad", window, kernel, inputs, output));
+        }
+        Op::LocalConv { .. }
         | Op::LocalConvInputGrad { .. }
         | Op::LocalConvWeightGrad { .. }
-        | Op::WindowSum { .. }
-        | Op::WindowSumGrad { .. }
-        | Op::WindowArgMax { .. }
-        | Op::WindowMax { .. }
-        | Op::WindowMaxGrad { .. }
         | Op::UniqueRows
-        | Op::Neighbors { .. }
-        | Op::CountWithin { .. }
-        | Op::MedianDistance
         | Op::Congruence
         | Op::Det
-        | Op::Cofactors
-        | Op::CenteredProducts(_)
-        | Op::CenteredProductsGrad { .. }
-        | Op::SimilaritySums { .. } => return Ok(None),
+        | Op::Cofactors => return Ok(None),
         in_clusters!() => return Err(Error::internal(op.name(), "belongs into a cluster")),
         Op::To(_) => return Err(Error::internal(op.name(), "parts programs")),
     }))
+}
+
+fn dims(spec: &Spec) -> &[usize] {
+    spec.shape.dims()
+}
+
+fn conv_of<'a>(
+    window: &'a Window,
+    groups: usize,
+    (x, w, y): (&'a [usize], &'a [usize], &'a [usize]),
+    to: &'a Spec,
+) -> conv::Conv<'a> {
+    conv::Conv {
+        window,
+        groups,
+        x,
+        w,
+        y,
+        to,
+    }
+}
+
+/// An operation on windows of x.
+fn forward(name: &str, window: &Window, kernel: &[usize], x: &Spec, output: &Spec) -> Option<CudaKernel> {
+    let extents = (&dims(x)[2..], &dims(output)[2..]);
+    window::kernel(name, window, kernel, extents, (x, 1, output))
+}
+
+/// The adjoint of one: the last operand is dy.
+fn backward(
+    name: &str,
+    window: &Window,
+    kernel: &[usize],
+    inputs: &[&Spec],
+    to: &Spec,
+) -> Option<CudaKernel> {
+    let dy = inputs.last()?;
+    let extents = (&dims(to)[2..], &dims(dy)[2..]);
+    window::kernel(name, window, kernel, extents, (dy, inputs.len(), to))
 }
 
 /// The suffix of a kernel's name for elements of a dtype. Truth values are bytes.
