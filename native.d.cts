@@ -169,6 +169,9 @@ export declare function leaveTrace(): void
 /** Convolution with another kernel at every position. */
 export declare function localConv(x: number, w: number, stride: Array<number>, padLow: Array<number>, padHigh: Array<number>, dilation: Array<number>): number
 
+/** The outputs for all samples of the batches, which stand for the placeholders `samples`; 0 for an output that depends on none. */
+export declare function mapSamples(outputs: Array<number>, samples: Array<number>, batches: Array<number>): Array<number>
+
 /** Matrix product; a flag means that operand is stored transposed. */
 export declare function matmul(a: number, b: number, ta: boolean, tb: boolean): number
 
@@ -283,6 +286,9 @@ export declare function retain(a: number): void
 
 /** A node for data in several parts: its bytes are undefined until `fill` has written all of them; it must not be used before. */
 export declare function room(code: number, extents: Array<number>): number
+
+/** A placeholder for one sample of a batch, whose first axis counts the samples. */
+export declare function sample(batch: number): number
 
 /** Zeros plus elements at an index of equal rank. */
 export declare function scatterAdd(index: number, source: number, axis: number, extents: Array<number>): number

@@ -203,6 +203,7 @@ test('HSIC with median widths, which shuffles leave, has the values of widths fo
   for (const options of [
     { sigma: 'median' },
     { sigma: 1, sigmaY: 'median', kernelY: 'laplacian' },
+    { sigma: 'median', kernelY: 'linear' },
   ] as const) {
     const hsic = new hg.HSIC({ ...options, estimator: 'unbiased' })
     const found = await hg.permutationTest(x, y, hsic, { permutations: 19 })

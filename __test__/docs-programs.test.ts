@@ -9,7 +9,7 @@ import ts from 'typescript-6'
 import { packageRoot } from '../ts/core/package-root.js'
 
 /** Pages whose TypeScript blocks are all complete programs. */
-const pages = ['runs.md']
+const pages = ['runs.md', 'transforms.md']
 
 /** The programs of a page by file name: from a comment at the top, otherwise numbered. */
 function programsOf(page: string): Map<string, string> {

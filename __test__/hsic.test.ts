@@ -246,6 +246,24 @@ test('wrong options are refused at construction', (t) => {
   t.notThrows(() => new HSIC({ kernel: 'linear' }))
 })
 
+test('options that the chosen kernels do not have are refused', (t) => {
+  const refused: [HSICOptions, RegExp][] = [
+    [{ kernel: 'linear', sigma: 5 }, /sigma: given 5, .* 'linear'.* choose 'gaussian' or 'laplacian'/],
+    [{ kernel: 'delta', scaleSqrtD: true }, /scaleSqrtD/],
+    [{ sigma: 5, degree: 2 }, /degree: .* choose 'polynomial'/],
+    [{ sigma: 5, kernelY: 'delta', sigmaY: 2 }, /sigmaY: .* kernelY 'delta'/],
+    [{ kernel: gaussianKernel({ sigma: 1 }), sigma: 2 }, /the given gaussian/],
+    [{ sigma: 5, epsilon: 1e-3 }, /epsilon: given 0.001, which only nHSIC has/],
+    [{ sigma: 5, precision: 'float32' }, /precision/],
+  ]
+  for (const [options, message] of refused) {
+    t.throws(() => new HSIC(options), { instanceOf: ArgumentError, message })
+  }
+  t.notThrows(
+    () => new HSIC({ kernel: 'linear', kernelY: 'laplacian', sigmaY: 1, sigma: 2, scaleSqrtD: false }),
+  )
+})
+
 test('too few or unequal samples are refused', (t) => {
   const hsic = new HSIC({ sigma: 1 })
   t.throws(() => hsic.criterion(sample([1, 3]), sample([1, 2])), { instanceOf: DataError })

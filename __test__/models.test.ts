@@ -107,7 +107,19 @@ test('compile has the defaults of the specification and names what it does not k
   t.like(model.optimizer?.options, { learningRate: 0.001, momentum: 0.95, nesterov: false })
   t.is(model.lossName, 'crossEntropy')
   t.deepEqual(model.metrics, [])
-  t.like(make().compile({ optimizer: 'Adam', momentum: 0.5 }).optimizer?.options, { learningRate: 0.001 })
+  t.throws(() => make().compile({ optimizer: 'Adam', momentum: 0.5 }), {
+    instanceOf: ArgumentError,
+    message: /momentum: given 0.5, which Adam does not have/,
+  })
+  for (const [option, value] of [
+    ['learningRate', 0.1],
+    ['momentum', 0.5],
+  ] as const) {
+    t.throws(() => make().compile({ [option]: value, optimizerOptions: { [option]: 0.2 } }), {
+      instanceOf: ArgumentError,
+      message: new RegExp(`${option}: given ${value}, and 0.2 in optimizerOptions`),
+    })
+  }
   const nesterov = make().compile({
     optimizer: 'SGD',
     optimizerOptions: { nesterov: true, weightDecay: 0.1 },

@@ -23,7 +23,19 @@ import {
   text,
   whole,
 } from '../ts/core/options.js'
-import { ArgumentError, Dense, maxPool, ones, sum, UnknownNameError } from '../ts/index.js'
+import {
+  ArgumentError,
+  Dense,
+  HSIC,
+  KDE,
+  maxPool,
+  measure,
+  ones,
+  report,
+  sum,
+  UnknownNameError,
+} from '../ts/index.js'
+import { classifier, dataset, points } from './toy-task.js'
 
 interface Sample {
   size: number
@@ -235,4 +247,28 @@ test('layers and operations say whose option it is', (t) => {
     message:
       /^maxPool: kernelSize is missing; give \{ kernelSize \}, which must be a whole number of at least 1/,
   })
+})
+
+test('options that would change nothing are refused, with what they belong to', async (t) => {
+  const refused = (message: RegExp) => ({ instanceOf: ArgumentError, message })
+  const { x, y } = points(20)
+  const hsic = new HSIC({ sigma: 1 })
+  const tracked = () => classifier({ trackDynamics: true })
+  for (const evaluateOn of ['batch', { probe: { x, y } }] as const) {
+    const attach = () => tracked().attachEvaluator(hsic, { evaluateOn, samples: 10 })
+    t.throws(attach, refused(/samples: given 10, which is for \{ evaluateOn: 'epoch' \}/))
+  }
+  t.notThrows(() => tracked().attachEvaluator(hsic, { evaluateOn: 'epoch', samples: 10 }))
+  const model = classifier()
+  const fit = model.fitDataset(dataset(20, 10), { appendDynamics: true, verbose: false })
+  await t.throwsAsync(fit, refused(/appendDynamics needs a model that tracks its dynamics/))
+  const evaluation = model.evaluate(dataset(20, 10), { batchSize: 5 })
+  await t.throwsAsync(evaluation, refused(/batchSize: given 5 for a dataset/))
+  t.true(Number.isFinite((await model.evaluate(x, y, { batchSize: 5 })).loss))
+  const seen = await model.activations(x, { y })
+  await t.throwsAsync(measure(seen, new KDE(), { level: 0.9 }), refused(/level: given 0.9 without bootstrap/))
+  const history = { epochs: [1], loss: [1] }
+  for (const more of [{ activationsOf: 'test samples' }, { gradientNorms: { dense_1: 1 } }]) {
+    await t.throwsAsync(report(null, 'nowhere', { history, ...more }), refused(/given without activations/))
+  }
 })

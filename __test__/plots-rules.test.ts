@@ -202,6 +202,19 @@ test('several runs are their mean with standard errors, each run, or the mean al
   t.throws(() => informationPlane(runs, { band: 'sd' as 'se' }), { instanceOf: ArgumentError })
 })
 
+/** The same dynamics with a second evaluator, which has the same values. */
+function withSecond(run: DynamicsLike): DynamicsLike {
+  const twice = <T>(list: readonly T[]) => [...list, ...list]
+  return {
+    ...run,
+    evaluators: [...run.evaluators, 'Second'],
+    units: twice(run.units ?? []),
+    evaluatorSettings: twice(run.evaluatorSettings ?? []),
+    samples: twice(run.samples ?? []),
+    values: run.values.map(twice),
+  }
+}
+
 test('a picture of differences has those of RunSet.compare', async (t) => {
   const [a, b] = [seeds(4, 1), seeds(4)].map((runs) => RunSet.of(runs)) as [RunSet, RunSet]
   const chart = await compare(a, b, { names: ['with', 'without'], level: 0.9 })
@@ -226,6 +239,12 @@ test('a picture of differences has those of RunSet.compare', async (t) => {
     /in bits; n = 4096; epoch 2\nmean difference of 4 pairs of runs with its 90% t interval/,
   )
   t.false(/NaN|undefined/.test(await chart.svg()))
+  const [p, q] = [seeds(4, 1), seeds(4)].map((runs) => runs.map(withSecond)) as [
+    DynamicsLike[],
+    DynamicsLike[],
+  ]
+  t.regex(said(await compare(p, q)), /\(first of 2 evaluators\)/)
+  t.notRegex(said(await compare(p, q, { evaluator: 1 })), /first of/)
   await t.throwsAsync(compare(a, [seeds(1)[0] as DynamicsLike]), { instanceOf: DataError })
   await t.throwsAsync(compare(a, b, { epoch: 17 }), { instanceOf: ArgumentError })
 })

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import test from 'ava'
 import { ArgumentError } from '../ts/core/errors.js'
-import { svgOf } from '../ts/plots/draw.js'
+import { drawn } from '../ts/plots/draw.js'
 import { lossPlot } from '../ts/plots/index.js'
 
 const run = promisify(execFile)
@@ -15,7 +15,7 @@ test('a chart is the same wherever it is drawn, and its specification stays clea
   const [first, second] = await Promise.all([chart.svg(), chart.svg()])
   t.is(first, second)
   t.is(JSON.stringify(chart.spec), before)
-  t.is(first, await svgOf(structuredClone(chart.spec)))
+  t.is(await drawn(structuredClone(chart.spec), { kind: 'svg' }), first)
 })
 
 test('what cannot be drawn, or not even sent, is refused by the class of its error', async (t) => {

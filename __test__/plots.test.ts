@@ -13,7 +13,7 @@ import {
   UnknownNameError,
 } from '../ts/core/errors.js'
 import { packageRoot } from '../ts/core/package-root.js'
-import { pngOf, svgOf } from '../ts/plots/draw.js'
+import { drawn } from '../ts/plots/draw.js'
 import { hasLettersOf, textWidth } from '../ts/plots/font.js'
 import {
   Chart,
@@ -182,10 +182,78 @@ test('epochs plot: both measures against the epoch, counted from 1', (t) => {
 
 test('the first of several evaluators is named as such, unless it was asked for', (t) => {
   const several = dynamics(3, ['KDE', 'HSIC', 'Binned'])
-  for (const draw of [informationPlane, informationPlanePanels, epochsPlot]) {
-    t.true(JSON.stringify(draw(several).spec.title).includes('KDE (first of 3 evaluators)'))
-    t.false(JSON.stringify(draw(several, { evaluator: 'KDE' }).spec.title).includes('first of'))
-    t.false(JSON.stringify(draw(dynamics(3)).spec.title).includes('first of'))
+  const draw = informationPlanePanels
+  t.true(JSON.stringify(draw(several).spec.title).includes('KDE (first of 3 evaluators)'))
+  t.false(JSON.stringify(draw(several, { evaluator: 'KDE' }).spec.title).includes('first of'))
+  t.false(JSON.stringify(draw(dynamics(3)).spec.title).includes('first of'))
+})
+
+/** Three evaluators with units of their own; the last one was due in every third epoch. */
+function severalUnits(): DynamicsLike {
+  const recorded = dynamics(7, ['KDE', 'HSIC', 'KSG'])
+  const values = recorded.values.map(([kde, hsic, ksg], n) => [
+    kde,
+    hsic,
+    n % 3 === 0
+      ? ksg?.map((pair) => pair.map((value) => 100 * Number(value)))
+      : layers.map(() => [Number.NaN, Number.NaN]),
+  ])
+  return { ...recorded, units: ['nats', 'none', 'bits'], samples: [1000, 900, 800], values } as DynamicsLike
+}
+
+test('several evaluators have a panel each, with name, settings, unit and scale of their own', async (t) => {
+  const titles = ['I(H; X) [nats]', 'HSIC(H, X)', 'I(H; X) [bits]']
+  const plane = informationPlane(severalUnits())
+  const epochs = epochsPlot(severalUnits())
+  for (const [{ spec }, side, views] of [
+    [plane, 'x', plane.spec.concat],
+    [epochs, 'y', epochs.spec.vconcat],
+  ] as const) {
+    const panels = views as { title: { text: string; subtitle: string[] }; data: { name: string } }[]
+    t.deepEqual(
+      panels.map(({ title }) => title.text),
+      ['KDE', 'HSIC', 'KSG'],
+    )
+    panels.forEach((panel, e) => {
+      t.true(find(find(panel, side), 'title').includes(titles[e]))
+      t.true(panel.title.subtitle[0]?.includes(`n = ${[1000, 900, 800][e]}`))
+      const rows = (spec.datasets as Record<string, Row[]>)[panel.data.name] as Row[]
+      t.is(rows.length, (e === 2 ? 3 : 7) * layers.length)
+    })
+    const domains = panels.map((panel) => JSON.stringify(find(find(panel, side), 'domain')[0]))
+    t.is(new Set(domains).size, 3)
+  }
+  t.is(informationPlane(severalUnits(), { evaluator: 'KSG' }).spec.concat, undefined)
+  for (const chart of [plane, epochs]) {
+    const svg = await chart.svg()
+    for (const text of ['KDE', 'HSIC', 'KSG', '[nats]', '[bits]']) t.true(svg.includes(text), text)
+  }
+})
+
+test('in figures of several evaluators an epoch of the slider keeps the last row of those that were not due', (t) => {
+  const { spec } = informationPlane(severalUnits())
+  const rows = (spec.datasets as Record<string, Row[]>).dynamics_2 as Row[]
+  t.deepEqual(
+    rows.filter(({ layer }) => layer === 'dense_1').map(({ epoch, nextEpoch }) => [epoch, nextEpoch]),
+    [
+      [1, 4],
+      [4, 7],
+      [7, undefined],
+    ],
+  )
+  t.deepEqual((spec.usermeta as { hyperglow: { epochs: number[] } }).hyperglow.epochs, [1, 2, 3, 4, 5, 6, 7])
+})
+
+test('titles and ranges of axes are refused for evaluators of different units', (t) => {
+  for (const draw of [informationPlane, epochsPlot]) {
+    for (const options of [{ xDomain: [0, 1] as const }, { yTitle: 'information' }]) {
+      t.throws(() => draw(severalUnits(), options), {
+        instanceOf: ArgumentError,
+        message: /nats, none, bits/,
+      })
+      t.notThrows(() => draw(severalUnits(), { ...options, evaluator: 'HSIC' }))
+      t.notThrows(() => draw({ ...severalUnits(), units: ['nats', 'nats', 'nats'] }, options))
+    }
   }
 })
 
@@ -387,12 +455,15 @@ test('files: an unknown extension and a folder that is a file are refused', asyn
 })
 
 test('a drawing package that is missing is named, with the command that installs it', async (t) => {
-  const missing = (name: string) => Promise.reject(new Error(`Cannot find package '${name}'`))
-  await t.throwsAsync(() => svgOf(lossPlot({ loss: [1] }).spec, missing), {
+  const without = (absent: string) => (name: string) =>
+    name === absent ? Promise.reject(new Error(`Cannot find package '${name}'`)) : import(name)
+  const { spec } = lossPlot({ loss: [1] })
+  await t.throwsAsync(() => drawn(structuredClone(spec), { kind: 'svg' }, without('vega')), {
     instanceOf: StateError,
     message: /vega.*npm install .*vega-lite.*\.vl\.json/,
   })
-  await t.throwsAsync(() => pngOf('<svg/>', 1, missing), {
+  const png = { kind: 'png', scale: 1, dpi: 300 } as const
+  await t.throwsAsync(() => drawn(structuredClone(spec), png, without('@resvg/resvg-js')), {
     instanceOf: StateError,
     message: /@resvg\/resvg-js.*npm install/,
   })

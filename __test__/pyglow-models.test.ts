@@ -94,14 +94,15 @@ test('optimizers are told by name in any case, with the defaults of their papers
     t.is(of(name)?.name, name.toLowerCase())
     t.is(of(name)?.options.learningRate, 0.001)
   }
-  // Momentum is that of SGD: Adam does without it.
-  t.deepEqual(of('adam', { momentum: 0.5 })?.options, {
+  t.deepEqual(of('adam')?.options, {
     learningRate: 0.001,
     betas: [0.9, 0.999],
     eps: 1e-8,
     weightDecay: 0,
     amsgrad: false,
   })
+  // Momentum is that of SGD: Adam does without it.
+  t.throws(() => of('adam', { momentum: 0.5 }), { instanceOf: ArgumentError, message: /momentum: given 0.5/ })
   const own = new Adam({ learningRate: 0.1 })
   t.is(of(own), own)
 })

@@ -9,6 +9,7 @@ import { packageRoot } from '../ts/core/package-root.js'
 const rooms = [
   'core',
   'ops',
+  'transforms',
   'io',
   'nn',
   'layers',

@@ -158,6 +158,14 @@ test('a folder of runs on other data is refused, and a layer that changed is nam
     message: /experiment: other data \(fingerprint [0-9a-f]{16}, now [0-9a-f]{16}\); give another folder/,
   })
   t.deepEqual((await runs(options)).toJSON(), first.toJSON())
+  const weighted = (weight: number) => ({
+    ...options,
+    saveTo: join(folder, 'weighted'),
+    fit: { epochs: 1, verbose: false, sampleWeight: new Float32Array(32).fill(weight) },
+  })
+  await runs(weighted(1))
+  await runs(weighted(1))
+  await t.throwsAsync(runs(weighted(2)), { instanceOf: DataError, message: /experiment: other data/ })
   const activated = (activation: 'tanh' | 'relu') => ({
     ...options,
     saveTo: join(folder, 'activations'),

@@ -58,6 +58,7 @@ export const contests: Readonly<Record<string, Contest>> = {
     participants: { hyperglow: 'planes' },
     sameInputs: /^(numpy|torch|npeet_plus|npeet_loop|infomeasure)$/,
   },
+  maps: { script: 'maps.py', ours: true, participants: { hyperglow: 'maps' }, sameInputs: /./ },
   small: { script: 'small.py', ours: true, participants: { hyperglow: 'small' }, sameInputs: /./ },
 }
 
@@ -104,6 +105,11 @@ export const goals: readonly Goal[] = [
   { contest: 'bottleneck', cases: /./, peers: /torch/, ratio: 2.5 },
   { contest: 'bottleneck', cases: /hsic/, peers: /f64/, ratio: 2.5, who: 'hyperglow_f64' },
   { contest: 'planes', cases: /./, peers: /numpy|infomeasure|npeet/, ratio: 10 },
+  { contest: 'maps', cases: /ensemble/, peers: /torch_loop/, ratio: 3 },
+  { contest: 'maps', cases: /ensemble/, peers: /jax/, ratio: 1.5 },
+  { contest: 'maps', cases: /per-sample/, peers: /torch_vmap/, ratio: 2 },
+  { contest: 'maps', cases: /per-sample/, peers: /jax/, ratio: 1.2 },
+  { contest: 'maps', cases: /squares/, peers: /./, ratio: 10 },
   { contest: 'small', cases: /./, peers: /torch/, ratio: 8 },
   { contest: 'small', cases: /./, peers: /jax/, ratio: 1.5 },
   { contest: 'j5', cases: /second/, peers: /hypnettorch/, ratio: 5 },

@@ -9,7 +9,8 @@
 import { rmSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { cases, folder, type LoopCase } from './loop/cases.js'
+import { cases, folder } from './loop/cases.js'
+import type { LoopCase } from './loop/loop-case.js'
 import { type Turns, turnsOf } from './loop/turns.js'
 
 /** Maximum duration of a turn in milliseconds. */

@@ -52,9 +52,9 @@ function build(settings: Settings): IBSequential {
     momentum: settings.momentum,
   })
   if (settings.track) {
-    model.attachEvaluator(
-      new HSIC({ kernel: settings.kernel as NonNullable<HSICOptions['kernel']>, sigma: settings.sigma }),
-    )
+    const kernel = settings.kernel as NonNullable<HSICOptions['kernel']>
+    const hasWidth = kernel === 'gaussian' || kernel === 'laplacian'
+    model.attachEvaluator(new HSIC({ kernel, ...(hasWidth ? { sigma: settings.sigma } : {}) }))
   }
   return model
 }

@@ -116,6 +116,7 @@ function modelCalls(kind: Kind): Call[] {
         x(),
         y(),
         fitting({
+          appendDynamics: tracks,
           batchSize: 5,
           validationSplit: 0.25,
           shuffle: true,
@@ -123,7 +124,10 @@ function modelCalls(kind: Kind): Call[] {
           classWeight: [1, 2],
         }),
       ],
-      fitDataset: () => [dataset(), fitting({ validation: dataset(), classWeight: { 1: 2 } })],
+      fitDataset: () => [
+        dataset(),
+        fitting({ appendDynamics: tracks, validation: dataset(), classWeight: { 1: 2 } }),
+      ],
       forward: () => [some([2, 3])],
       load: () => ['a-model', { optimizer: true }],
       predict: () => [rows(), { batchSize: 5, signal: new AbortController().signal }],

@@ -153,8 +153,19 @@ export const operations: FunctionTable = {
     ],
     { mode: 'constant', value: 2 },
   ],
+  perSampleGrads: () => [(w: Tensor, x: Tensor) => sum(square(mul(x, w))), some([2]), some([3, 2])],
   permutation: () => [ints(1, 2).cast('uint32'), 5],
   permute: () => [some([2, 3]), [1, 0]],
+  hessian: {
+    args: () => [(x: Tensor) => sum(square(square(x))), 0],
+    use: (f: (x: Tensor) => Tensor) => f(some([3])),
+  },
+  hvp: () => [(x: Tensor) => sum(square(square(x))), some([3]), ones([3])],
+  jacobian: {
+    args: () => [(x: Tensor) => square(x), { wrt: 0, mode: 'forward' }],
+    use: (f: (x: Tensor) => Tensor) => f(some([3])),
+  },
+  jvp: () => [(x: Tensor) => mul(x, 2), some([3]), ones([3])],
   plans: () => [],
   profile: () => [() => some([2]).exp(), { runs: 2 }],
   releaseMemory: () => [],
@@ -203,5 +214,9 @@ export const operations: FunctionTable = {
   uniform: () => [ints(1, 2).cast('uint32'), [2, 3], { low: -1, high: 2, dtype: 'float32' }],
   valueAndGrad: () => [(x: Tensor) => [sum(square(x)), 1], some([3]), { hasAux: true }],
   vjp: () => [(x: Tensor) => mul(x, 2), some([3]), ones([3])],
+  vmap: {
+    args: () => [(x: Tensor, w: Tensor) => sum(mul(x, w)), { inAxes: [0, null], outAxes: 0 }],
+    use: (f: (x: Tensor, w: Tensor) => Tensor) => f(some([3, 2]), some([2])),
+  },
   where: () => [tensor([true, false]), some([2]), 0],
 }

@@ -5,7 +5,7 @@
 import type { ConditionalOptions, Statistic, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
 import { type Case, numbersOf, type Params, tensorOf } from './format.js'
-import type { Operation, Outputs, Tensors } from './run-case.js'
+import type { Operation, Outputs, Tensors } from './operation.js'
 
 type Value = number | readonly number[] | readonly (readonly number[])[]
 
@@ -114,6 +114,15 @@ const statistics: Readonly<Record<string, Statistic>> = {
   dcor: new hg.DistanceCorrelation(),
   hsic_linear: new hg.HSIC({ kernel: 'linear' }),
   plugin_mi: new hg.DiscreteMI({ correction: 'none' }),
+}
+
+/** A statistic as a function: the bootstrap refuses estimators for which copies count, and a case gives its resamples. */
+function plain(statistic: Statistic): Statistic {
+  if (!(statistic instanceof hg.Estimator)) return statistic
+  return (...parts) => {
+    const [x, y] = parts.map((part) => (part as Tensor).cast('float64')) as [Tensor, Tensor]
+    return statistic.criterion(x, y)
+  }
 }
 
 const planeNames = {
@@ -366,7 +375,7 @@ const byOp: Readonly<Record<string, Run>> = {
     for (const name of p.statistics as string[]) {
       const isPair = y !== undefined && !['mean', 'sd'].includes(name)
       const data = isPair ? [x as Tensor, y as Tensor] : [x as Tensor]
-      const found = await hg.bootstrap(data, statistics[name] as Statistic, {
+      const found = await hg.bootstrap(data, plain(statistics[name] as Statistic), {
         level: p.level,
         indices: rounds(c, 'indices'),
       })

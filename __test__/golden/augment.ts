@@ -2,7 +2,7 @@
 
 import type { Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
-import type { Operation, Tensors } from './run-case.js'
+import type { Operation, Tensors } from './operation.js'
 
 /** One line of a script. */
 interface Step {

@@ -11,7 +11,7 @@ import type {
 } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
 import type { Params } from './format.js'
-import type { Operation } from './run-case.js'
+import type { Operation } from './operation.js'
 
 /** A kernel of a case: `type`, and the parameters of that type. */
 function kernelOf(p: Params): Kernel {

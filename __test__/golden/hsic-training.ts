@@ -3,7 +3,7 @@
 import type { Network, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
 import type { Params, Precision } from './format.js'
-import type { Operation, Outputs, Tensors } from './run-case.js'
+import type { Operation, Outputs, Tensors } from './operation.js'
 
 /** The criterion of a case. */
 function criterionOf({ variant, scaling, eps, dim_scaled: scaleSqrtD, sigma }: Params): hg.HSIC {

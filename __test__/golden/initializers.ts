@@ -1,7 +1,7 @@
 /** Initializers of the golden files in our API. */
 
 import * as hg from '../../ts/index.js'
-import type { Operation } from './run-case.js'
+import type { Operation } from './operation.js'
 
 /**
  * The measured bound of a uniform initializer: the same draws of the same key, compared with those for fans at which the bound is 1.

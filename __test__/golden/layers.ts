@@ -3,7 +3,7 @@
 import type { Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
 import type { Params } from './format.js'
-import type { Operation, Outputs, Tensors } from './run-case.js'
+import type { Operation, Outputs, Tensors } from './operation.js'
 
 const input = (inputs: Tensors) => inputs.x as Tensor
 

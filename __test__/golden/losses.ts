@@ -3,7 +3,7 @@
 import type { Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
 import type { Params } from './format.js'
-import type { Operation, Tensors } from './run-case.js'
+import type { Operation, Tensors } from './operation.js'
 
 type LossFunction = (pred: Tensor, target: Tensor, p: Params, inputs: Tensors) => Tensor
 

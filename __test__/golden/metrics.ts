@@ -3,7 +3,7 @@
 import type { Metric, MetricOf, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
 import type { Params } from './format.js'
-import type { Operation } from './run-case.js'
+import type { Operation } from './operation.js'
 
 /** A metric by the parameters of a case. */
 type Make = (p: Params) => Metric

@@ -2,7 +2,7 @@
 import type { DistanceMetric, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
 import type { Params } from './format.js'
-import type { Operation } from './run-case.js'
+import type { Operation } from './operation.js'
 
 const metric = (p: Params): DistanceMetric => (p.metric === 'euclidean' ? 'euclidean' : 'maximum')
 

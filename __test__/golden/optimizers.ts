@@ -3,7 +3,7 @@
 import type { AnyOptimizerOptions, Optimizer, Schedule, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
 import type { Params } from './format.js'
-import type { Operation, Outputs } from './run-case.js'
+import type { Operation, Outputs } from './operation.js'
 
 /** Our names of torch's options; other names are the same in both. */
 const OPTION_NAMES: Readonly<Record<string, string>> = {

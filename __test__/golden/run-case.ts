@@ -10,16 +10,8 @@ import {
   tensorOf,
   toleranceOf,
 } from './format.js'
+import type { Operation, Outputs, Tensors } from './operation.js'
 import { operation } from './operations.js'
-
-/** Tensors by name. */
-export type Tensors = Record<string, Tensor>
-
-/** Result of an operation of the golden files: tensors, or plain values. */
-export type Outputs = Record<string, Tensor | { readonly value: unknown }>
-
-/** Runs an operation on a case's inputs. */
-export type Operation = (inputs: Tensors, c: Case, precision: Precision) => Outputs | Promise<Outputs>
 
 /** The outcome of one case in one precision. */
 export type Outcome =

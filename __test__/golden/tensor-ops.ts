@@ -3,7 +3,7 @@
 import * as hg from '../../ts/index.js'
 import { HSIC, type Tensor } from '../../ts/index.js'
 import type { Params } from './format.js'
-import type { Operation, Outputs, Tensors } from './run-case.js'
+import type { Operation, Outputs, Tensors } from './operation.js'
 
 /** An operation with one result y of the inputs in order (weights left out). */
 const plain =

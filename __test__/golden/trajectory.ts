@@ -3,7 +3,7 @@
 import type { ActivationName, Layer, Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
 import type { Params, Precision } from './format.js'
-import type { Operation, Outputs, Tensors } from './run-case.js'
+import type { Operation, Outputs, Tensors } from './operation.js'
 
 /** The weights of the whole network: `layers.0.kernel`, ... */
 type NetworkWeights = Record<string, Tensor>

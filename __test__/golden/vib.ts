@@ -2,7 +2,7 @@
 
 import type { Tensor } from '../../ts/index.js'
 import * as hg from '../../ts/index.js'
-import type { Operation } from './run-case.js'
+import type { Operation } from './operation.js'
 
 export const vib: Operation = (inputs, { params: p }, dtype) => {
   const given = (name: string) => inputs[name] as Tensor

@@ -48,6 +48,7 @@ const hsic =
   (options: HSICOptions) =>
   (d: number): HSIC =>
     new HSIC({ sigma: options.kernel === 'laplacian' ? d : Math.sqrt(d), sigmaY: 1, ...options })
+const withoutWidth = (kernel: 'linear' | 'polynomial' | 'imq') => () => new HSIC({ kernel })
 
 const kernels: Readonly<Record<string, (d: number) => Estimator>> = {
   gaussian: hsic({}),
@@ -56,10 +57,10 @@ const kernels: Readonly<Record<string, (d: number) => Estimator>> = {
   'gaussian median': hsic({ sigma: 'median', sigmaY: 'median' }),
   'gaussian of three': (d) => new HSIC({ sigma: [0.5, 1, 2].map((s) => s * Math.sqrt(d)), sigmaY: 1 }),
   laplacian: hsic({ kernel: 'laplacian' }),
-  linear: hsic({ kernel: 'linear' }),
-  polynomial: hsic({ kernel: 'polynomial' }),
-  imq: hsic({ kernel: 'imq' }),
-  delta: hsic({ kernelY: 'delta' }),
+  linear: withoutWidth('linear'),
+  polynomial: withoutWidth('polynomial'),
+  imq: withoutWidth('imq'),
+  delta: (d) => new HSIC({ sigma: Math.sqrt(d), kernelY: 'delta' }),
   'cka linear': () => new CKA(),
   'cka rbf': () => new CKA({ kernel: 'rbf' }),
 }

@@ -10,6 +10,7 @@ import { job as j3 } from './j3.js'
 import { job as j5 } from './j5.js'
 import { job as j6 } from './j6.js'
 import { job as j7 } from './j7.js'
+import { job as maps } from './maps.js'
 import { job as planes } from './planes.js'
 import { job as small } from './small.js'
 
@@ -25,6 +26,7 @@ export const jobs: Readonly<Record<string, Job>> = {
   bottleneck,
   'bottleneck-f64': inDouble,
   conv,
+  maps,
   planes,
   small,
   'hsic-kernels': hsicKernels,

@@ -30,17 +30,7 @@ import {
   writeSafetensors,
 } from '../../ts/index.js'
 import { dataCases } from './data-cases.js'
-
-/** Some work, and its setup, which is not measured. */
-export interface LoopCase {
-  readonly name: string
-  /** Megabytes that the work must allocate for its caller in JavaScript at once; that time is measured too. */
-  readonly megabytes?: number
-  /** Whether the work is one synchronous call, which cannot be divided. */
-  readonly isSynchronous?: boolean
-  /** Sets the work up for each round. */
-  prepare(round: number): Promise<() => unknown>
-}
+import type { LoopCase } from './loop-case.js'
 
 /** Folder of the files of all cases; the caller removes it. */
 export const folder = mkdtempSync(join(tmpdir(), 'hyperglow-loop-'))

@@ -18,7 +18,7 @@ import {
   splitDataset,
   writeNpz,
 } from '../../ts/index.js'
-import type { LoopCase } from './cases.js'
+import type { LoopCase } from './loop-case.js'
 
 /** Bytes with little pattern, always the same. */
 function bytes(length: number): Uint8Array {

@@ -91,6 +91,15 @@ def small():
         save_all(case, "p", [array for layer in layers for array in layer])
 
 
+def maps():
+    import maps as m
+    for case in m.NETS:
+        x, y, layers = m.data(case)
+        save(case, "x", x)
+        save(case, "y", y)
+        save_all(case, "p", layers)
+
+
 def bottleneck():
     import bottleneck as b
     for case in b.HSIC:
@@ -114,4 +123,4 @@ def planes():
 
 
 if __name__ == "__main__":
-    {f.__name__: f for f in (j1, j2, j3, j5, j7, small, bottleneck, planes)}[sys.argv[1]]()
+    {f.__name__: f for f in (j1, j2, j3, j5, j7, small, maps, bottleneck, planes)}[sys.argv[1]]()

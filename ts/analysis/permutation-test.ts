@@ -7,6 +7,7 @@ import { signal as anySignal, type Checks, checkOptions, oneOf, whole } from '..
 import { adviseOnCopies } from '../estimators/copies.js'
 import { releaseSamples, type SampleData, samplesFrom } from '../estimators/data.js'
 import { HSIC } from '../estimators/hsic.js'
+import { isWidthUsed } from '../estimators/kernel-options.js'
 import { medianSigma, type Sigma } from '../estimators/kernels.js'
 import type { Tensor } from '../ops/tensor.js'
 import { deviationOf, meanOf } from './distributions.js'
@@ -182,7 +183,7 @@ function isWide(x: Tensor, y: Tensor): boolean {
 /** HSIC with the bandwidths of its median rule for these samples, which shuffles do not change. Other statistics are returned unchanged. */
 async function settledWidths(statistic: Statistic, x: Tensor, y: Tensor): Promise<Statistic> {
   if (!(statistic instanceof HSIC) || statistic.constructor !== HSIC) return statistic
-  const { sigma, sigmaY = sigma } = statistic.params
+  const { sigma, sigmaY = isWidthUsed(statistic.params, 'sigmaY') ? sigma : undefined } = statistic.params
   if (![sigma, sigmaY].includes('median') || !isFloat(x.dtype) || !isFloat(y.dtype)) return statistic
   const widthOf = async (given: Sigma | undefined, samples: Tensor) => {
     if (given !== 'median') return given

@@ -7,7 +7,7 @@ import { informationPlane } from '../plots/information-plane.js'
 import type { Band } from '../plots/plane-scales.js'
 
 /** Formats of a figure, by file extension. */
-export const pictureFormats = ['svg', 'png', 'pdf', 'html'] as const
+const pictureFormats = ['svg', 'png', 'pdf', 'html'] as const
 
 /** Contents of the figures. */
 export interface PictureOptions {

@@ -13,11 +13,6 @@ export class Terminal {
     this.#isQuiet = quiet
   }
 
-  /** Whether the result is JSON. */
-  get isJson(): boolean {
-    return this.#isJson
-  }
-
   /** Maximum characters in a line of the result; unlimited without a terminal and `COLUMNS`. */
   get width(): number {
     return lineWidth()

@@ -72,8 +72,8 @@ function checkScalar(op: string, value: unknown): Tensor {
   return result
 }
 
-/** Cotangents of `wrt`; zeros if the outputs do not depend on it. */
-function pullBack(
+/** Cotangents of `wrt`; zeros if the outputs do not depend on it. @internal */
+export function pullBack(
   outputs: readonly Tensor[],
   seeds: readonly Tensor[],
   { inputs, leaves }: Pick<Point<unknown>, 'inputs' | 'leaves'>,

@@ -15,14 +15,27 @@ const whyNoClone = () => 'a Tensor has no values to clone until it is read: clon
 
 let tracing = 0
 
-/** True while `jit` traces a function. */
+/** True while `jit` or `vmap` traces a function. */
 export function isTracing(): boolean {
   return tracing > 0
 }
 
-/** Marks the start (+1) or end (-1) of a trace by `jit`. */
+/** Marks the start (+1) or end (-1) of a trace by `jit` or `vmap`. */
 export function countTrace(change: 1 | -1): void {
   tracing += change
+}
+
+let mapping = 0
+
+/** True while `vmap` traces a function: tensors stand for the values of one sample. */
+export function isMapping(): boolean {
+  return mapping > 0
+}
+
+/** Marks the start (+1) or end (-1) of a trace by `vmap`. */
+export function countMap(change: 1 | -1): void {
+  mapping += change
+  countTrace(change)
 }
 
 /**
@@ -107,7 +120,7 @@ export class Tensor {
   #disposedError(): DisposedError {
     const known = this.#shape ? ` ${this.#dtype ?? ''} ${showShape(this.#shape)}`.replace('  ', ' ') : ''
     return new DisposedError(
-      `the tensor${known} was disposed of (by dispose(), "using", tidy() or because it was made while jit traced); ` +
+      `the tensor${known} was disposed of (by dispose(), "using", tidy() or because it was made while jit or vmap traced); ` +
         'keep it until its last use, or return it from tidy() or from the compiled function',
     )
   }
@@ -150,8 +163,8 @@ export class Tensor {
   #refuseTracing(method: string): void {
     if (tracing === 0) return
     throw new StateError(
-      `${method}(): a value was requested while jit traces a function, when tensors have no values yet; ` +
-        'return the tensor from the compiled function and read it outside, or choose between values with where()',
+      `${method}(): a value was requested while jit or vmap traces a function, when tensors have no values yet; ` +
+        'return the tensor from the function and read it outside, or choose between values with where()',
     )
   }
 

@@ -15,7 +15,7 @@ import { noteAssigned } from './observer.js'
 import { type Checks, checkOptions, elsewhere, flag, text } from './options.js'
 import { watch } from './registry.js'
 import { constant } from './scalars.js'
-import { evaluated, isTracing, noNumber, recognizeVariables, Tensor } from './tensor.js'
+import { evaluated, isMapping, isTracing, noNumber, recognizeVariables, Tensor } from './tensor.js'
 
 /** Options of a {@link Variable}. */
 export interface VariableOptions {
@@ -138,10 +138,16 @@ export class Variable {
    * Replaces the value; a number fills all elements.
    *
    * @throws {ShapeError} or {DTypeError} if the value's shape or dtype differs
+   * @throws {StateError} inside a function that `vmap` maps
    * @throws {DeviceError} if the value is on another device; copy it: `x.to(variable.device)`
    */
   assign(value: Tensor | number): void {
     const id = this.#id
+    if (isMapping()) {
+      throw new StateError(
+        `assign to "${this.name}": vmap maps a function of values, and a Variable has one value for all samples; return the new value, and assign what you make of the values of all samples`,
+      )
+    }
     noteAssigned(this)
     if (typeof value === 'number') {
       using filled = constant(`assign to "${this.name}"`, value, this.dtype, this.shape)

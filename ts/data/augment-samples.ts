@@ -52,7 +52,7 @@ export interface CutoutOptions {
   fill?: number
 }
 
-export const axisCheck = oneOf('horizontal', 'vertical')
+const axisCheck = oneOf('horizontal', 'vertical')
 export const cropChecks: Checks<CropOptions> = {
   size: pairOf(whole(1)),
   padding: whole(0),

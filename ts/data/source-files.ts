@@ -170,7 +170,7 @@ export async function readPlainHashed(
 }
 
 /** Whether bytes begin like a gzip file. */
-export function isGzip(bytes: Uint8Array): boolean {
+function isGzip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b
 }
 

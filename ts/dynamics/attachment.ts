@@ -71,6 +71,11 @@ export function attachment<P>(
 ): Attachment<P> {
   const given = checkOptions<AttachOptions<unknown>>('attachEvaluator', options, checks)
   const { evaluateOn = 'batch', every = 1, initial = false, samples = 2048 } = given
+  if (given.samples !== undefined && evaluateOn !== 'epoch') {
+    throw new ArgumentError(
+      `attachEvaluator: samples: given ${samples}, which is for { evaluateOn: 'epoch' }; batches and probes have their own number of samples`,
+    )
+  }
   const common = { evaluator, every, initial, samples }
   if (evaluateOn === 'epoch') return { ...common, on: 'epoch', probe: undefined }
   if (evaluateOn === 'batch') {

@@ -114,6 +114,11 @@ export async function measure(
   options: MeasureOptions = {},
 ): Promise<Measured> {
   const given = checkOptions('measure', options, checks)
+  if (given.level !== undefined && (given.bootstrap ?? 0) === 0) {
+    throw new ArgumentError(
+      `measure: level: given ${given.level} without bootstrap, which makes the intervals; give bootstrap: 100, or leave it out`,
+    )
+  }
   const dumped = checkedActivations('measure', activations)
   const list = checkedEstimators(estimators)
   const layers = chosenLayers(dumped, given.layers)

@@ -117,6 +117,12 @@ export function readingHint(rows: RowKind, numbers: readonly number[]): string {
   return `hollow marker: ${rows} ${numbers[0]}, ringed marker: ${rows} ${numbers.at(-1)}`
 }
 
+/** {@link readingHint} of a figure of evaluators that were due at different epochs. */
+export function readingHintOfSeveral(rows: RowKind, numbers: readonly number[]): string {
+  if (numbers.length < 2) return ''
+  return `hollow marker: first measured ${rows}, ringed marker: last measured up to ${rows} ${numbers.at(-1)}`
+}
+
 /** The samples and runs of values. */
 export interface EstimatedFrom {
   /** Unit of the values, 'none' for numbers without one; null if it is not known. */

@@ -37,7 +37,7 @@ const worthAWord = 0.05
  * @param x labels `[n]` or float64 rows `[n, d]`
  * @param y likewise
  */
-export async function adviceOnCopies(name: string, x: Tensor, y: Tensor): Promise<string | undefined> {
+async function adviceOnCopies(name: string, x: Tensor, y: Tensor): Promise<string | undefined> {
   const n = x.shape[0] as number
   using kept = await originals(x, y)
   if (kept === undefined) return undefined

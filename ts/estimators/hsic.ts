@@ -7,7 +7,7 @@ import { eye, type Tensor } from '../ops/tensor.js'
 import { centeredInner, centeredMatrix, inner, type KernelSamples } from './centering.js'
 import type { Findings } from './details.js'
 import { Estimator, type EstimatorOptions, splitSegment } from './estimator.js'
-import { type KernelName, type KernelOptions, kernelChecks } from './kernel-options.js'
+import { checkKernelUse, type KernelName, type KernelOptions, kernelChecks } from './kernel-options.js'
 import {
   checkAlignment,
   deltaKernel,
@@ -98,6 +98,7 @@ export class HSIC extends Estimator<HSICOptions> {
 
   constructor(options: HSICOptions = {}) {
     const given = checkOptions('HSIC', options, checks)
+    checkKernelUse('HSIC', given)
     super(given)
     const { kernel = 'gaussian', kernelY = kernel, sigma, sigmaY = sigma } = given
     this.#kernel = makeKernel(kernel, given)
@@ -113,6 +114,12 @@ export class HSIC extends Estimator<HSICOptions> {
     this.#isClipped = clip
     if (this.#variant === 'nHSIC' && this.#estimator === 'unbiased') {
       throw new ArgumentError("HSIC: nHSIC has no unbiased form; use estimator 'biased' or variant 'plain'")
+    }
+    const ofNHSIC = (['epsilon', 'precision'] as const).find((option) => given[option] !== undefined)
+    if (this.#variant !== 'nHSIC' && ofNHSIC !== undefined) {
+      throw new ArgumentError(
+        `HSIC: ${ofNHSIC}: given ${given[ofNHSIC]}, which only nHSIC has; leave it out, or choose variant 'nHSIC'`,
+      )
     }
   }
 

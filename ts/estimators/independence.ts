@@ -8,11 +8,11 @@ import { checkMeeting } from './check.js'
 import { adviseOnCopies } from './copies.js'
 import { type SampleData, samplesFrom } from './data.js'
 import { HSIC } from './hsic.js'
-import { type KernelOptions, kernelChecks } from './kernel-options.js'
+import { isWidthUsed, type KernelOptions, kernelChecks } from './kernel-options.js'
 import { offDiagonal } from './samples.js'
 import { gammaTail } from './special.js'
 
-/** Options of {@link independenceTest}: the kernels, as for {@link HSIC}. `sigma` defaults to 'median'. */
+/** Options of {@link independenceTest}: the kernels, as for {@link HSIC}. `sigma` of kernels with a bandwidth defaults to 'median'. */
 export type IndependenceOptions = KernelOptions
 
 /** Result of {@link independenceTest}. */
@@ -52,7 +52,7 @@ export async function independenceTest(
   options: IndependenceOptions = {},
 ): Promise<IndependenceResult> {
   const kernels = checkOptions('independenceTest', options, kernelChecks)
-  const hsic = new HSIC({ sigma: 'median', ...kernels })
+  const hsic = new HSIC({ ...(isWidthUsed(kernels, 'sigma') ? { sigma: 'median' } : {}), ...kernels })
   const { device } = hsic.params
   const [a, b] = [
     await samplesFrom('independenceTest: x', x, { device, beside: y }),

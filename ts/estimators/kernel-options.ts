@@ -1,4 +1,5 @@
 /** The options of the kernels. */
+import { ArgumentError, describe } from '../core/errors.js'
 import { type Check, type Checks, flag, oneOf } from '../core/options.js'
 import { device } from './check.js'
 import type { EstimatorOptions } from './estimator.js'
@@ -38,7 +39,6 @@ export interface KernelOptions extends Pick<EstimatorOptions, 'device'> {
   c?: number
 }
 
-/** All are checked, also if the chosen kernel does not use them: an impossible value is a mistake. */
 export const kernelChecks: Checks<KernelOptions> = {
   kernel,
   kernelY: kernel,
@@ -48,4 +48,48 @@ export const kernelChecks: Checks<KernelOptions> = {
   ...polynomialChecks,
   ...imqChecks,
   device,
+}
+
+/** The options of each kernel. */
+const optionsOf: Readonly<Record<KernelName, readonly (keyof KernelOptions)[]>> = {
+  gaussian: ['sigma', 'scaleSqrtD'],
+  laplacian: ['sigma', 'scaleSqrtD'],
+  linear: [],
+  polynomial: ['gamma', 'coef0', 'degree'],
+  imq: ['c'],
+  delta: [],
+}
+
+/** The options that the kernels of both arguments have. */
+function optionsInUse({ kernel = 'gaussian', kernelY = kernel }: KernelOptions): Set<keyof KernelOptions> {
+  const of = (one: KernelName | Kernel) => (typeof one === 'string' ? optionsOf[one] : [])
+  return new Set([
+    ...of(kernel),
+    ...of(kernelY),
+    ...(of(kernelY).includes('sigma') ? (['sigmaY'] as const) : []),
+  ])
+}
+
+/** Whether a bandwidth changes the kernels: `sigma` if one of them has a bandwidth, `sigmaY` if that of y has. */
+export function isWidthUsed(options: KernelOptions, width: 'sigma' | 'sigmaY'): boolean {
+  return optionsInUse(options).has(width)
+}
+
+/** @throws ArgumentError for an option that no chosen kernel has: it would change nothing */
+export function checkKernelUse(caller: string, options: KernelOptions): void {
+  const used = optionsInUse(options)
+  const all: readonly (keyof KernelOptions)[] = [...new Set(Object.values(optionsOf).flat()), 'sigmaY']
+  // `scaleSqrtD: false` is the default of all kernels.
+  const unused = all.find((option) => (options[option] ?? false) !== false && !used.has(option))
+  if (unused === undefined) return
+  const { kernel = 'gaussian', kernelY = kernel } = options
+  const named = (one: KernelName | Kernel) => (typeof one === 'string' ? `'${one}'` : `the given ${one.name}`)
+  const chosen = kernelY === kernel ? named(kernel) : `${named(kernel)}, and kernelY ${named(kernelY)}`
+  const owners = Object.entries(optionsOf).filter(([, own]) =>
+    own.includes(unused === 'sigmaY' ? 'sigma' : unused),
+  )
+  throw new ArgumentError(
+    `${caller}: ${unused}: given ${describe(options[unused])}, but the kernel is ${chosen}, which ${unused} does not change; ` +
+      `leave it out, or choose ${owners.map(([name]) => `'${name}'`).join(' or ')}`,
+  )
 }

@@ -192,7 +192,7 @@ function linearInformation(correlation: Tensor, factor: Tensor, { ofX }: Columns
 }
 
 /** c(nu): the information of uncorrelated t vectors of widths p and q. */
-export function tailInformation(nu: number, p: number, q: number): number {
+function tailInformation(nu: number, p: number, q: number): number {
   const weighted = (a: number) => a * digammaOf(a)
   return (
     logGamma(nu / 2) +

@@ -39,7 +39,7 @@ export interface TrainedOptions {
 }
 
 /** The defaults of {@link TrainedOptions}. */
-export const trainedDefaults: Required<TrainedOptions> = {
+const trainedDefaults: Required<TrainedOptions> = {
   hidden: [16, 8],
   batchSize: 64,
   learningRate: 5e-3,

@@ -46,7 +46,7 @@ export interface ParallelOptions extends NameOptions {
 }
 
 /** The names of {@link Merge}. */
-export const merges = oneOf('sum', 'mean', 'product', 'max')
+const merges = oneOf('sum', 'mean', 'product', 'max')
 
 const parallelChecks: Checks<ParallelOptions> = { ...nameChecks, merge: merges }
 

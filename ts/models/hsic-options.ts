@@ -45,7 +45,7 @@ export interface PreTrainingOptions {
   layerwiseRefresh?: boolean
 }
 
-export const preTrainingChecks: Checks<PreTrainingOptions> = {
+const preTrainingChecks: Checks<PreTrainingOptions> = {
   regularizeCoeff: atLeast(0),
   optimizer: elsewhere(),
   learningRate: atLeast(0),

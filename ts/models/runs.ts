@@ -16,7 +16,7 @@ import {
   whole,
 } from '../core/options.js'
 import { ArrayDataset, type ArrayInput } from '../data/array-dataset.js'
-import { fingerprintOf } from '../data/fingerprint.js'
+import { fingerprintOf, fingerprintOfRows } from '../data/fingerprint.js'
 import type { BatchSource } from '../data/loader.js'
 import { difference, headingOf } from '../dynamics/heading.js'
 import { holdsStore } from '../dynamics/layout.js'
@@ -27,7 +27,7 @@ import { RunSet } from '../dynamics/run-set.js'
 import { type DynamicsSource, readSource } from '../dynamics/source.js'
 import { differencesOf, differencesText, type Json, toJson } from '../io/json.js'
 import type { Callback } from '../train/callbacks/callback.js'
-import type { FitDatasetOptions, FitOptions } from '../train/fit-model.js'
+import { type FitDatasetOptions, type FitOptions, weightsFrom } from '../train/fit-model.js'
 import { outlineOf } from '../train/outline.js'
 import type { EpochLogs, History } from '../train/results.js'
 import { HSICNetwork } from './hsic-network.js'
@@ -233,7 +233,7 @@ async function modelRun(
     const plan = {
       model: planOf(model),
       fit: plainFit(options),
-      ...(folder === undefined ? {} : { data: await fingerprintOfRun(model, given, arrays) }),
+      ...(folder === undefined ? {} : { data: await fingerprintOfRun(model, given, options, arrays) }),
     }
     const stored = folder === undefined ? undefined : await finishedIn(folder)
     if (folder !== undefined && stored !== undefined) {
@@ -284,10 +284,24 @@ function isArrays(data: RunData): data is { readonly x: ArrayInput; readonly y: 
   return x !== undefined && y !== undefined && all === undefined && each === undefined
 }
 
-/** The fingerprint of the data of a run; null for data that are made batch by batch. */
-async function fingerprintOfRun(model: Network, data: RunData, arrays: RunArrays): Promise<string | null> {
+/** The fingerprint of the data and of the samples' weights of a run; null for data that are made batch by batch. */
+async function fingerprintOfRun(
+  model: Network,
+  data: RunData,
+  options: RunFitOptions,
+  arrays: RunArrays,
+): Promise<string | null> {
   if (data instanceof ArrayDataset) return fingerprintOf(data)
-  return isArrays(data) ? arrays.fingerprint(model, data) : null
+  if (!isArrays(data)) return null
+  const own = await arrays.fingerprint(model, data)
+  const { sampleWeight } = options as FitOptions
+  return sampleWeight === undefined ? own : `${own} ${await fingerprintOfWeights(sampleWeight)}`
+}
+
+async function fingerprintOfWeights(given: ArrayInput): Promise<string> {
+  using weights = await weightsFrom(given)
+  const rows = Int32Array.from({ length: weights.shape[0] ?? 0 }, (_, row) => row)
+  return await fingerprintOfRows([weights], rows)
 }
 
 /** Options of fit for one run of the set. */

@@ -51,9 +51,11 @@ export function describeTraining(model: CompiledNetwork): StoredTraining {
     evaluators: model.attachments.map(({ evaluator, on, every, initial, samples }, index) =>
       unlessRefused(() => {
         const where = `evaluator ${index + 1} (${evaluator.name})`
-        if (on !== 'probe')
-          return dataOf(where, { evaluator, options: { evaluateOn: on, every, initial, samples } })
-        throw new DataError(`${where} looks at a probe, whose samples the file does not hold`)
+        if (on === 'probe') {
+          throw new DataError(`${where} looks at a probe, whose samples the file does not hold`)
+        }
+        const options = { evaluateOn: on, every, initial, ...(on === 'epoch' ? { samples } : {}) }
+        return dataOf(where, { evaluator, options })
       }),
     ),
   }
@@ -81,7 +83,10 @@ export function restoreTraining(
         evaluator: Estimator
         options: AttachOptions
       }
-      model.attachEvaluator(evaluator, options)
+      const { samples, ...others } = options
+      // Files of earlier versions have a number of samples for evaluators on batches too.
+      const isOnEpochs = options.evaluateOn === 'epoch' && samples !== undefined
+      model.attachEvaluator(evaluator, isOnEpochs ? options : others)
     }
     if (stored.compile === null) return
     const given = settingsOf('compile', stored.compile as Plain, make) as CompileOptions

@@ -225,8 +225,9 @@ export class VIB {
     void this.#device
     const { optimizer: wanted = 'adam' } = given
     const isAdam = typeof wanted === 'string' && wanted.toLowerCase() === 'adam'
+    const hasOwnRate = given.optimizerOptions?.learningRate !== undefined
     const optimizer = resolveOptimizer({
-      ...(isAdam ? { learningRate: adamRate } : {}),
+      ...(isAdam && !hasOwnRate ? { learningRate: adamRate } : {}),
       ...given,
       optimizer: wanted,
     })

@@ -1,8 +1,15 @@
 import { signal as anySignal, type Checks, checkOptions, elsewhere, isList, oneOf } from '../core/options.js'
-import { comparedText, evaluatorText, layersText, measureNames, withUnit } from '../dynamics/naming.js'
+import {
+  amongSeveral,
+  comparedText,
+  evaluatorText,
+  layersText,
+  measureNames,
+  withUnit,
+} from '../dynamics/naming.js'
 import type { CompareRunsOptions, ComparisonRow } from '../dynamics/run-comparison.js'
 import { RunSet } from '../dynamics/run-set.js'
-import type { DynamicsSource } from '../dynamics/source.js'
+import { type DynamicsSource, placeOf } from '../dynamics/source.js'
 import { Chart } from './chart.js'
 import { chartChecks } from './check.js'
 import { type AxisScale, chooseScale } from './scale.js'
@@ -10,7 +17,9 @@ import type { ChartOptions, JsonObject } from './spec.js'
 import { faint, frame, ink, lines, titled } from './theme.js'
 
 /** Options of {@link compare}: those of `RunSet.compare`, for one epoch. */
-export interface CompareOptions extends ChartOptions, Omit<CompareRunsOptions, 'epochs'> {
+export interface CompareOptions extends ChartOptions, Omit<CompareRunsOptions, 'epochs' | 'evaluator'> {
+  /** Name or index of an evaluator. Default: the first, and the text says so if there are several. */
+  evaluator?: number | string
   /** Number of the epoch; default the last epoch with values of both. */
   epoch?: number
   /** Names of the two settings; default `a` and `b`. */
@@ -86,13 +95,15 @@ export async function compare(a: RunsSource, b: RunsSource, options: CompareOpti
 function saidOf(
   set: RunSet,
   rows: readonly ComparisonRow[],
-  { level = 0.95, alpha = 0.05 }: CompareOptions,
+  { level = 0.95, alpha = 0.05, evaluator }: CompareOptions,
 ): string[] {
   const { estimator = '', units = null, epoch = 0 } = rows[0] ?? {}
-  const e = set.evaluators.indexOf(estimator)
+  const e = evaluator === undefined ? 0 : placeOf('evaluator', evaluator, set.evaluators, 'compare')
   const settings = Object(set.evaluatorSettings[e]) as Record<string, unknown>
   const pairs = rows.map((row) => row.pairs)
-  return comparedText(evaluatorText({ evaluator: estimator, unit: units, settings }), {
+  const told = evaluatorText({ evaluator: estimator, unit: units, settings })
+  const count = evaluator === undefined ? set.evaluators.length : 1
+  return comparedText(amongSeveral(told, estimator, count), {
     unit: measureNames({ evaluator: estimator, unit: units }).unit,
     samples: set.samples[e] ?? null,
     at: `${set.rowKind} ${epoch}`,

@@ -120,15 +120,6 @@ export async function drawn(
   })
 }
 
-/**
- * Draws a specification as SVG text, as {@link drawn} does.
- *
- * @throws as {@link drawn}
- */
-export async function svgOf(spec: VegaLiteSpec, importer: Importer = importPackage): Promise<string> {
-  return (await drawn(spec, { kind: 'svg' }, importer)) as string
-}
-
 async function withView<T>(
   spec: VegaLiteSpec,
   importer: Importer,
@@ -205,19 +196,11 @@ function withOwnIds(svg: string): string {
 }
 
 /**
- * Turns SVG text into a PNG image.
+ * Turns SVG text into an image.
  *
  * @param scale image pixels per unit of the chart
  * @throws StateError if @resvg/resvg-js is not installed
  */
-export async function pngOf(
-  svg: string,
-  scale: number,
-  importer: Importer = importPackage,
-): Promise<Uint8Array> {
-  return (await imageOf(svg, scale, importer)).asPng()
-}
-
 async function imageOf(svg: string, scale: number, importer: Importer): Promise<RenderedImage> {
   const resvg = await loadPackage<Resvg>('@resvg/resvg-js', 'drawing a PNG image', importer)
   return resvg.renderAsync(svg, {

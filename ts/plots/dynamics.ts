@@ -7,7 +7,10 @@ export type { DynamicsLike, DynamicsSource, StoredDynamics } from '../dynamics/s
 
 /** Selection and names of dynamics. */
 export interface DynamicsSelection {
-  /** Index or name of the evaluator. Default: the first, and the subtitle says so if there are several. */
+  /**
+   * Index or name of the evaluator. Default: each has a panel in `informationPlane` and `epochsPlot`; others show the first, and say so if there
+   * are several.
+   */
   evaluator?: number | string
   /** Index or name of a layer, or several; default all. */
   layer?: number | string | readonly (number | string)[]
@@ -44,6 +47,7 @@ export interface CourseOfRuns {
 
 /** Trajectories of the selected layers for one evaluator, checked: N >= 1, each value finite or NaN. */
 export interface Trajectories {
+  readonly evaluatorName: string
   /** The evaluator with its settings. */
   readonly evaluator: string
   /** Its index among the recorded ones. */
@@ -117,6 +121,7 @@ export function selectDynamics(
     })
   const samples = measured.samples?.[e] ?? null
   return {
+    evaluatorName: measurer.evaluator,
     evaluator: amongSeveral(
       evaluatorText(measurer),
       measurer.evaluator,

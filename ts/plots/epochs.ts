@@ -1,22 +1,21 @@
 import { type Checks, checkOptions, oneOf } from '../core/options.js'
 import { courseText } from '../dynamics/naming.js'
 import { Chart } from './chart.js'
-import { type CoursesSource, selectCourses } from './courses.js'
+import { allNumbersOf, type CoursesSource, namesOfData, selectEach } from './courses.js'
 import type { Trajectories } from './dynamics.js'
-import { measuredRows } from './dynamics.js'
 import { type InformationPlaneOptions, planeChecks } from './information-plane.js'
 import { type KeyEntry, keyView, stylesBy } from './key.js'
 import type { Point } from './labels.js'
 import { limitLayers } from './limit-lines.js'
 import type { Limits } from './limits.js'
-import { liveMembers, opacityOf, shownRows } from './live.js'
+import { isLastShown, liveMembers, nextOf, opacityOf, shownRows } from './live.js'
 import { type Drawn, stacksOf, stacksText } from './overlap.js'
 import { emptyMeasures, measuredLines, orNull, runRows } from './plane.js'
 import { type Band, drawnLimits, measureScale, type Size } from './plane-scales.js'
 import type { AxisScale, EpochAxis, EpochScaleKind } from './scale.js'
 import { epochScale } from './scale.js'
 import type { JsonObject } from './spec.js'
-import { frame, ink, lines, styleOf, titled } from './theme.js'
+import { frame, ink, lines, styleOf, titled, viewTitle } from './theme.js'
 import { markedPoints } from './thinning.js'
 
 /** Options of {@link epochsPlot}: `xScale` and `xDomain` are those of the compression measure, `yScale` and `yDomain` those of the generalization. */
@@ -37,28 +36,82 @@ interface Panel {
 
 /**
  * Both measures against the epoch in two panels: "I(H; X) by epoch" and "I(H; Y) by epoch", with the names of the evaluator's measures.
- * Each measured epoch has a marker if there are at most 30 of them, otherwise some have. Color, dash and marker identify the layers; layers that overlap are named under the title. For several runs the line
- * is the mean and the band one standard error on each side: see `band`.
+ * Each measured epoch has a marker if there are at most 30 of them, otherwise some have. Color, dash and marker identify the layers; layers
+ * that overlap are named under the title. For several runs the line is the mean and the band one standard error on each side: see `band`.
+ * Several evaluators have a row of two panels each, with unit and scales of its own; `evaluator` selects one.
  *
  * @param source a model with tracked dynamics, `{ values, layers, evaluators, .. }`, several of them, or a `RunSet`
- * @param options `width` and `height` are those of a panel; default 330 x 270 pixels. A line breaks at missing values
+ * @param options `width` and `height` are those of a panel; default 330 x 270 pixels, for several evaluators 330 x 200. A line breaks at missing values
  * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics}
- * @throws ArgumentError for an option outside its range
+ * @throws ArgumentError for an option outside its range, and for titles or ranges of axes for evaluators of different units
  */
 export function epochsPlot(source: CoursesSource, options: EpochsPlotOptions = {}): Chart {
   const caller = 'epochsPlot'
   const given = checkOptions(caller, options, checks)
-  const { width = 330, height = 270, band = 'se' } = given
+  const each = selectEach(source, given, caller)
+  const allNumbers = allNumbersOf(each)
+  const [first] = each
+  const rows = each.map((trajectories, e) => {
+    const dataNames = each.length === 1 ? { rows: 'dynamics', runs: 'runs' } : namesOfData(e)
+    return rowOf(trajectories, given, { dataNames, allNumbers, height: each.length === 1 ? 270 : 200 })
+  })
+  const heading = `Layers by ${first.rows}`
+  const [only] = rows as [PanelRow, ...PanelRow[]]
+  return new Chart({
+    ...frame(),
+    ...titled(given, heading, rows.length === 1 ? only.subtitle : []),
+    ...liveMembers({
+      rows: first.rows,
+      epochs: allNumbers,
+      layers: first.layers.map(({ layer }) => layer),
+    }),
+    datasets: Object.assign({}, ...rows.map(({ datasets }) => datasets)),
+    ...(rows.length === 1
+      ? only.view
+      : {
+          vconcat: rows.map(({ view, subtitle }, e) => ({
+            title: viewTitle((each[e] as Trajectories).evaluatorName, subtitle),
+            ...view,
+          })),
+          spacing: 36,
+        }),
+    resolve: independent,
+  })
+}
+
+/** Scales of lines are those of the key beside the panels. */
+const independent: JsonObject = {
+  scale: { color: 'independent', shape: 'independent', strokeDash: 'independent' },
+}
+
+/** The two panels of an evaluator with their key, as a view of a figure. */
+interface PanelRow {
+  /** Without title and data. */
+  readonly view: JsonObject
+  readonly datasets: JsonObject
+  readonly subtitle: readonly string[]
+}
+
+interface RowContext {
+  readonly dataNames: { readonly rows: string; readonly runs: string }
+  readonly allNumbers: readonly number[]
+  /** Default height in pixels. */
+  readonly height: number
+}
+
+function rowOf(trajectories: Trajectories, given: EpochsPlotOptions, row: RowContext): PanelRow {
+  const { width = 330, height = row.height, band = 'se' } = given
+  const { dataNames, allNumbers } = row
   const size = { width, height }
-  const trajectories = measuredRows(selectCourses(source, given, caller))
-  const across = epochScale(trajectories.numbers, given.epochScale ?? 'linear', width)
+  const across = epochScale(allNumbers, given.epochScale ?? 'linear', width)
   const limits = drawnLimits(trajectories, given, band)
+  const context = { caller: 'epochsPlot', band }
   const panels = (['x', 'y'] as const).map(
     (side): Panel => ({
       side,
       heading: courseText(side === 'x' ? trajectories.xName : trajectories.yName, trajectories.rows),
       title: side === 'x' ? trajectories.xTitle : trajectories.yTitle,
-      scale: measureScale(trajectories, side, given, { side: 'y', length: height }, { caller, band }),
+      scale: measureScale(trajectories, side, given, { side: 'y', length: height }, context),
     }),
   )
   const courses = panels.map((panel) => drawnCourses(trajectories, panel, across, size))
@@ -68,26 +121,20 @@ export function epochsPlot(source: CoursesSource, options: EpochsPlotOptions = {
     ...panels.map(({ title }, i) => overText(title, courses[i] as Drawn[])),
   ]
   const entries = keyOf(trajectories)
-  return new Chart({
-    ...frame(),
-    ...titled(given, `Layers by ${trajectories.rows}`, lines(said, 2 * width + 60)),
-    ...liveMembers({
-      rows: trajectories.rows,
-      epochs: trajectories.numbers,
-      layers: trajectories.layers.map(({ layer }) => layer),
-    }),
-    datasets: {
-      dynamics: rowsOf(trajectories, courses, band),
-      ...(band === 'runs' ? { runs: runRows(trajectories) } : {}),
+  const shared = { trajectories, across, size, limits, band, entries, runs: dataNames.runs, allNumbers }
+  return {
+    view: {
+      data: { name: dataNames.rows },
+      hconcat: [...panels.map((panel) => panelView(panel, shared)), keyView(entries, height, 'layer')],
+      spacing: 30,
+      resolve: independent,
     },
-    data: { name: 'dynamics' },
-    hconcat: [
-      ...panels.map((panel) => panelView(panel, { trajectories, across, size, limits, band, entries })),
-      keyView(entries, height, 'layer'),
-    ],
-    spacing: 30,
-    resolve: { scale: { color: 'independent', shape: 'independent', strokeDash: 'independent' } },
-  })
+    datasets: {
+      [dataNames.rows]: rowsOf(trajectories, courses, { band, allNumbers }),
+      ...(band === 'runs' ? { [dataNames.runs]: runRows(trajectories, allNumbers) } : {}),
+    },
+    subtitle: lines(said, 2 * width + 60),
+  }
 }
 
 function keyOf({ layers, recorded }: Trajectories): KeyEntry[] {
@@ -150,7 +197,7 @@ function beneathOf(courses: readonly Drawn[]): Map<string, number> {
 function rowsOf(
   { layers, numbers, runs }: Trajectories,
   courses: readonly (readonly Drawn[])[],
-  band: Band,
+  { band, allNumbers }: Pick<PanelContext, 'band' | 'allNumbers'>,
 ): JsonObject[] {
   const beneath = courses.map(beneathOf)
   return layers.flatMap((layer, index) => {
@@ -162,7 +209,8 @@ function rowsOf(
       return new Set(markedPoints(path, markerGap, offset))
     })
     return numbers.map((epoch, n): JsonObject => {
-      const row: JsonObject = { layer: layer.layer, epoch, x: orNull(layer.x[n]), y: orNull(layer.y[n]) }
+      const values = { x: orNull(layer.x[n]), y: orNull(layer.y[n]) }
+      const row: JsonObject = { layer: layer.layer, epoch, ...nextOf(numbers, allNumbers, n), ...values }
       if (xBeneath > 0) row.xBeneath = xBeneath
       if (yBeneath > 0) row.yBeneath = yBeneath
       if (marked[0]?.has(n)) row.xMarked = true
@@ -183,6 +231,10 @@ interface PanelContext {
   readonly limits: Limits
   readonly band: Band
   readonly entries: readonly KeyEntry[]
+  /** Name of the data of the single runs. */
+  readonly runs: string
+  /** Numbers of the rows of the whole figure. */
+  readonly allNumbers: readonly number[]
 }
 
 function panelView(panel: Panel, context: PanelContext): JsonObject {
@@ -240,7 +292,7 @@ function bandOf(panel: Panel, context: PanelContext): JsonObject {
 /** Each run as a thin line. */
 function runLines(panel: Panel, context: PanelContext): JsonObject {
   return {
-    data: { name: 'runs' },
+    data: { name: context.runs },
     transform: [shownRows],
     mark: { type: 'line', strokeWidth: 0.7 },
     encoding: {
@@ -289,7 +341,7 @@ function courseLayers(panel: Panel, context: PanelContext): JsonObject[] {
     encoding: { ...position, color, shape, tooltip, opacity },
   })
   const markers = points(
-    `datum.${side}Marked || datum.epoch === shownEpoch`,
+    `datum.${side}Marked || ${isLastShown(trajectories.numbers, context.allNumbers)}`,
     { size: trajectories.layers.length > 12 ? 30 : 46, stroke: 'white', strokeWidth: 0.6 },
     opacityOf(1),
   )

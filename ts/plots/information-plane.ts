@@ -1,17 +1,17 @@
 import { type Checks, checkOptions } from '../core/options.js'
+import { readingHint, readingHintOfSeveral } from '../dynamics/naming.js'
 import { Chart } from './chart.js'
 import { chartChecks, domainCheck, scaleKind, selectionChecks } from './check.js'
-import { type CoursesSource, selectCourses } from './courses.js'
+import { allNumbersOf, type CoursesSource, namesOfData, selectEach } from './courses.js'
 import type { DynamicsSelection, Trajectories } from './dynamics.js'
-import { measuredRows } from './dynamics.js'
 import { labelPlane } from './label-plane.js'
 import { limitLayers } from './limit-lines.js'
 import type { Limits } from './limits.js'
 import { liveMembers } from './live.js'
 import { type Plane, planeLayers, planeRows, planeSubtitle, runRows } from './plane.js'
-import { type Band, bandOf, drawnLimits, planeScales } from './plane-scales.js'
+import { type Band, bandOf, drawnLimits, planeScales, type Size } from './plane-scales.js'
 import type { ChartOptions, JsonObject } from './spec.js'
-import { frame, ownMarkers, titled } from './theme.js'
+import { frame, ownMarkers, titled, viewTitle } from './theme.js'
 import type { ScaleKind } from './ticks.js'
 
 /** Options of {@link informationPlane}. */
@@ -52,6 +52,8 @@ const linesInHeight = 30
  * Axes have the unit of the evaluator. Under the title are its settings, the number of samples, and layers that overlap. Dashed lines are
  * the bounds of information, ln n and H(Y), if they are known and near the values. Missing values have no point.
  *
+ * Several evaluators have a plane each, in rows of two, with unit and scales of its own; `evaluator` selects one.
+ *
  * Several runs are drawn as their mean with standard errors, or each run separately: see `band`.
  *
  * The plane of Tishby and Zaslavsky 2015 and Shwartz-Ziv and Tishby 2017, with any estimator instead of mutual information.
@@ -62,17 +64,79 @@ const linesInHeight = 30
  * ```
  *
  * @param source a model with tracked dynamics, `{ values, layers, evaluators, units, epochs, .. }`, several of them, or a `RunSet`
- * @param options default size 520 x 400 pixels, taller if more than 30 layers are named in the margin
+ * @param options default size 520 x 400 pixels, taller if more than 30 layers are named in the margin; for several evaluators each
+ *   340 x 270
  * @throws ShapeError, DataError, UnknownNameError, NumericalError as {@link selectDynamics}
- * @throws ArgumentError for an option outside its range
+ * @throws ArgumentError for an option outside its range, and for titles or ranges of axes for evaluators of different units
  */
 export function informationPlane(source: CoursesSource, options: InformationPlaneOptions = {}): Chart {
   const caller = 'informationPlane'
   const given = checkOptions(caller, options, planeChecks)
+  const each = selectEach(source, given, caller)
+  const allNumbers = allNumbersOf(each)
+  const [first] = each
+  const views = each.map((trajectories, e) => {
+    const dataNames = each.length === 1 ? { rows: 'dynamics', runs: 'runs' } : namesOfData(e)
+    return viewOf(trajectories, given, {
+      dataNames,
+      allNumbers,
+      size: sizeOf(given, trajectories, each.length),
+      hint: each.length === 1 ? readingHint(trajectories.rows, trajectories.numbers) : '',
+    })
+  })
+  const live = liveMembers({
+    rows: first.rows,
+    epochs: allNumbers,
+    layers: first.layers.map(({ layer }) => layer),
+  })
+  const datasets: JsonObject = Object.assign({}, ...views.map((one) => one.datasets))
+  const heading = 'Information plane'
+  if (views.length === 1) {
+    const { margin, subtitle, view } = views[0] as PlaneView
+    return new Chart({ ...frame(margin), ...titled(given, heading, subtitle), ...live, datasets, ...view })
+  }
+  // One hint for all planes, which the pages' slider changes.
+  const isTogether = each.every(({ numbers }) => numbers.length === allNumbers.length)
+  const hint = (isTogether ? readingHint : readingHintOfSeveral)(first.rows, allNumbers)
+  return new Chart({
+    ...frame(),
+    ...titled(given, heading, hint === '' ? [] : [hint]),
+    ...live,
+    datasets,
+    columns: 2,
+    concat: views.map(({ view, subtitle }, e) => ({
+      title: viewTitle((each[e] as Trajectories).evaluatorName, subtitle),
+      ...view,
+    })),
+    spacing: { row: 36, column: 40 },
+    resolve: { scale: { fill: 'shared', stroke: 'shared', shape: 'shared' } },
+  })
+}
+
+/** A plane as a view of a figure. */
+interface PlaneView {
+  /** Without title and data. */
+  readonly view: JsonObject
+  readonly datasets: JsonObject
+  readonly subtitle: readonly string[]
+  /** Width in pixels of the names right of the plotting area. */
+  readonly margin: number
+}
+
+interface ViewContext {
+  readonly dataNames: { readonly rows: string; readonly runs: string }
+  readonly allNumbers: readonly number[]
+  readonly size: Size
+  readonly hint: string
+}
+
+function viewOf(
+  trajectories: Trajectories,
+  given: InformationPlaneOptions,
+  { dataNames, allNumbers, size, hint }: ViewContext,
+): PlaneView {
   const { band = 'se' } = given
-  const trajectories = measuredRows(selectCourses(source, given, caller))
-  const size = sizeOf(given, trajectories)
-  const [x, y] = planeScales(trajectories, given, size, { caller, band })
+  const [x, y] = planeScales(trajectories, given, size, { caller: 'informationPlane', band })
   const plane: Plane = {
     trajectories,
     x,
@@ -84,45 +148,43 @@ export function informationPlane(source: CoursesSource, options: InformationPlan
     layerLegend: trajectories.recorded <= ownMarkers && trajectories.layers.length > 1 && size.width >= 320,
     band,
     clip: given.xDomain !== undefined || given.yDomain !== undefined,
+    runData: { name: dataNames.runs },
+    allNumbers,
   }
   const limits = drawnLimits(trajectories, given, band)
   const names = labelPlane(plane, limits)
-  const titles = titled(
-    given,
-    'Information plane',
-    planeSubtitle(plane, size.width + names.margin, {
+  return {
+    view: {
+      ...size,
+      data: { name: dataNames.rows },
+      layer: [
+        ...limitsOf(plane, limits, names.limitAway),
+        ...names.leaders,
+        ...planeLayers(plane),
+        ...names.texts,
+      ],
+    },
+    datasets: {
+      [dataNames.rows]: planeRows(plane, names.stacks),
+      ...(band === 'runs' ? { [dataNames.runs]: runRows(trajectories, allNumbers) } : {}),
+    },
+    subtitle: planeSubtitle(plane, size.width + names.margin, {
       limits: { ...limits, isShort: false },
       stacks: names.stacksText,
+      hint,
     }),
-  )
-  return new Chart({
-    ...frame(names.margin),
-    ...titles,
-    ...liveMembers({
-      rows: trajectories.rows,
-      epochs: trajectories.numbers,
-      layers: trajectories.layers.map(({ layer }) => layer),
-    }),
-    ...size,
-    datasets: {
-      dynamics: planeRows(plane, names.stacks),
-      ...(band === 'runs' ? { runs: runRows(trajectories) } : {}),
-    },
-    data: { name: 'dynamics' },
-    layer: [
-      ...limitsOf(plane, limits, names.limitAway),
-      ...names.leaders,
-      ...planeLayers(plane),
-      ...names.texts,
-    ],
-  })
+    margin: names.margin,
+  }
 }
 
-function sizeOf(
-  { width = 520, height }: ChartOptions,
-  { layers }: Trajectories,
-): { width: number; height: number } {
-  return { width, height: height ?? Math.max(400, layers.length > linesInHeight ? 12.5 * layers.length : 0) }
+/** Sizes in pixels of the only plane of a figure, and of one among several. */
+const alone = { width: 520, height: 400 } as const
+const amongOthers = { width: 340, height: 270 } as const
+
+function sizeOf(given: ChartOptions, { layers }: Trajectories, planes: number): Size {
+  const least = planes === 1 ? alone : amongOthers
+  const height = Math.max(least.height, layers.length > linesInHeight ? 12.5 * layers.length : 0)
+  return { width: given.width ?? least.width, height: given.height ?? height }
 }
 
 function limitsOf(plane: Plane, limits: Limits, away: number): JsonObject[] {

@@ -4,7 +4,7 @@ import { textWidth } from './font.js'
 import { type Point, placeLabels } from './labels.js'
 import { limitSize } from './limit-lines.js'
 import type { Limits } from './limits.js'
-import { isShownLayer, shownRows } from './live.js'
+import { isLastShown, isShownLayer, shownRows } from './live.js'
 import { placeInMargin } from './margin.js'
 import { type Drawn, endOf, type Stack, stacksOf, stacksText } from './overlap.js'
 import { markerArea, type Plane, pathOf, positionEncoding } from './plane.js'
@@ -231,10 +231,11 @@ function marginTexts(plane: Plane, margin: readonly InMargin[]): JsonObject[] {
 
 /** The names of all layers beside their last shown points, for an earlier epoch or a selection of layers. */
 function movingTexts(plane: Plane): JsonObject[] {
+  const isLast = isLastShown(plane.trajectories.numbers, plane.allNumbers)
   const isAtRight = `datum.x > ${plane.x.valueAt(0.8)}`
   const transform = [
     shownRows,
-    { filter: `!(${atRest(plane)}) && datum.epoch === shownEpoch && isValid(datum.x) && isValid(datum.y)` },
+    { filter: `!(${atRest(plane)}) && ${isLast} && isValid(datum.x) && isValid(datum.y)` },
     { filter: isShownLayer },
     { calculate: 'datum.layer', as: 'text' },
   ]

@@ -1,9 +1,9 @@
 /** Interactive parameters of plots on a screen: their names in specifications, shared with the page and the animation. */
-import { type RowKind, readingHint } from '../dynamics/naming.js'
+import { type RowKind, readingHint, readingHintOfSeveral } from '../dynamics/naming.js'
 import type { JsonObject } from './spec.js'
 
 /** Field of `usermeta` with the interactive parameters of a specification. */
-export const liveMeta = 'hyperglow'
+const liveMeta = 'hyperglow'
 
 /** The parameter of the last shown epoch. */
 export const shownEpoch = 'shownEpoch'
@@ -39,6 +39,27 @@ export const isShownLayer = '(shownLayers === null || indexof(shownLayers, datum
 /** The rows of shown layers up to the shown epoch, as a transform. */
 export const shownRows: JsonObject = { filter: `datum.epoch <= shownEpoch && ${isShownLayer}` }
 
+/**
+ * The last shown row of a layer, as a filter among {@link shownRows}. In a figure of several evaluators the slider also stops at epochs
+ * in which this one was not due: then its rows have the epoch of the next row, see {@link nextOf}.
+ *
+ * @param numbers numbers of the rows
+ * @param all numbers of the rows of the whole figure
+ */
+export function isLastShown(numbers: readonly number[], all: readonly number[]): string {
+  return numbers.length === all.length ? 'datum.epoch === shownEpoch' : '!(datum.nextEpoch <= shownEpoch)'
+}
+
+/** The members that {@link isLastShown} needs in row `n`. */
+export function nextOf(
+  numbers: readonly number[],
+  all: readonly number[],
+  n: number,
+): { nextEpoch?: number } {
+  const nextEpoch = numbers[n + 1]
+  return numbers.length === all.length || nextEpoch === undefined ? {} : { nextEpoch }
+}
+
 /** The opacity of a mark, lower for layers that are not under the pointer. */
 export function opacityOf(value: number): JsonObject {
   return {
@@ -61,10 +82,11 @@ export function withLiveTitle(spec: JsonObject): JsonObject {
   const title = Object(spec.title) as { subtitle?: unknown }
   const lines = title.subtitle
   if (meta === undefined || !Array.isArray(lines)) return spec
-  const fixed = readingHint(meta.rows as RowKind, meta.epochs)
+  const hints = [readingHint, readingHintOfSeveral].map((hint) => hint(meta.rows as RowKind, meta.epochs))
+  const at = lines.findIndex((line) => line !== '' && hints.includes(line))
+  if (at < 0) return spec
+  const fixed: string = lines[at]
   const last = String(meta.epochs.at(-1))
-  const at = lines.indexOf(fixed)
-  if (fixed === '' || at < 0) return spec
   const start = JSON.stringify(fixed.slice(0, fixed.length - last.length))
   const texts = lines.map((line, i) => (i === at ? `${start} + ${shownEpoch}` : JSON.stringify(line)))
   return { ...spec, title: { ...title, subtitle: { expr: `[${texts.join(', ')}]` } } as JsonObject }

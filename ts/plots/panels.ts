@@ -1,4 +1,5 @@
 import { type Checks, checkOptions, oneOf, whole } from '../core/options.js'
+import { readingHint } from '../dynamics/naming.js'
 import { Chart } from './chart.js'
 import { type CoursesSource, selectCourses } from './courses.js'
 import { measuredRows } from './dynamics.js'
@@ -59,6 +60,8 @@ export function informationPlanePanels(
       layerLegend: false,
       band,
       clip: given.xDomain !== undefined || given.yDomain !== undefined,
+      runData: { values: band === 'runs' ? runRows(one) : [] },
+      allNumbers: trajectories.numbers,
     }
     return { plane, limits: drawnLimits(of, given, band) }
   })
@@ -69,6 +72,7 @@ export function informationPlanePanels(
   const subtitle = planeSubtitle({ trajectories, band }, Math.max(400, columns * width), {
     limits: { ...inAll('x'), ...inAll('y'), isShort: true },
     stacks: '',
+    hint: readingHint(trajectories.rows, trajectories.numbers),
   })
   return new Chart({
     ...frame(),
@@ -82,14 +86,8 @@ export function informationPlanePanels(
 }
 
 function panelView(plane: Plane, limits: Limits): JsonObject {
-  const { trajectories, size, band, x, y } = plane
+  const { trajectories, size, x, y } = plane
   const unit = trajectories.unit ?? 'none'
-  const several = band === 'runs' && trajectories.runs.length > 1
-  const layers = planeLayers(plane).map((layer) =>
-    several && (layer.data as { name?: unknown } | undefined)?.name === 'runs'
-      ? { ...layer, data: { values: runRows(trajectories) } }
-      : layer,
-  )
   return {
     title: {
       text: trajectories.layers[0]?.layer as string,
@@ -103,7 +101,7 @@ function panelView(plane: Plane, limits: Limits): JsonObject {
     layer: [
       ...(limits.x === undefined ? [] : limitLayers(limits.x, 'x', x, { unit, isShort: true })),
       ...(limits.y === undefined ? [] : limitLayers(limits.y, 'y', y, { unit, isShort: true })),
-      ...layers,
+      ...planeLayers(plane),
     ],
     resolve: { scale: { shape: 'independent' } },
   }

@@ -1,8 +1,8 @@
-import { layersText, limitText, measuredText, readingHint } from '../dynamics/naming.js'
+import { layersText, limitText, measuredText } from '../dynamics/naming.js'
 import type { Trajectories, Trajectory } from './dynamics.js'
 import type { Point } from './labels.js'
 import type { Limits } from './limits.js'
-import { opacityOf, shownRows } from './live.js'
+import { isLastShown, nextOf, opacityOf, shownRows } from './live.js'
 import type { Stack } from './overlap.js'
 import type { Band, Size } from './plane-scales.js'
 import type { AxisScale } from './scale.js'
@@ -26,6 +26,10 @@ export interface Plane {
   readonly band: Band
   /** Whether marks outside the axes are clipped. */
   readonly clip: boolean
+  /** Data of {@link runRows}, as a member of a specification. */
+  readonly runData: JsonObject
+  /** Numbers of the rows of the whole figure: those of this plane, or of the planes of all evaluators. */
+  readonly allNumbers: readonly number[]
 }
 
 /** Area of an ordinary marker in square pixels; smaller for many layers or a small plot. */
@@ -59,10 +63,11 @@ const mostBeneath = 4
  * the standard errors of several runs.
  */
 export function planeRows(
-  plane: Omit<Plane, 'xTitle' | 'yTitle' | 'layerLegend'>,
+  plane: Omit<Plane, 'xTitle' | 'yTitle' | 'layerLegend' | 'runData'>,
   stacks: readonly Stack[],
 ): JsonObject[] {
-  const { trajectories, band } = plane
+  const { trajectories, band, allNumbers } = plane
+  const { numbers } = trajectories
   const beneath = new Map(
     stacks.flatMap(({ layers }) =>
       layers.map(({ layer }, i) => [layer, Math.min(mostBeneath, layers.length - 1 - i)] as const),
@@ -71,10 +76,11 @@ export function planeRows(
   return trajectories.layers.flatMap((layer, index) => {
     const path = pathOf(layer, plane)
     const marked = new Set(markedPoints(path, markerGap, markerGap * (0.6 + 0.4 * (index % 3))))
-    return trajectories.numbers.map((epoch, n) => {
-      const row: JsonObject = { layer: layer.layer, epoch, x: orNull(layer.x[n]), y: orNull(layer.y[n]) }
+    return numbers.map((epoch, n) => {
+      const values = { x: orNull(layer.x[n]), y: orNull(layer.y[n]) }
+      const row: JsonObject = { layer: layer.layer, epoch, ...nextOf(numbers, allNumbers, n), ...values }
       if (marked.has(n)) row.marked = true
-      if (n === trajectories.numbers.length - 1) row.beneath = beneath.get(layer.layer) ?? 0
+      if (n === numbers.length - 1) row.beneath = beneath.get(layer.layer) ?? 0
       if (layer.runs !== undefined && band === 'se') {
         row.xError = orNull(layer.runs.xError[n])
         row.yError = orNull(layer.runs.yError[n])
@@ -85,13 +91,17 @@ export function planeRows(
 }
 
 /** Data of the single runs: a row for each layer, epoch and run. */
-export function runRows({ layers, numbers, runs }: Trajectories): JsonObject[] {
+export function runRows(
+  { layers, numbers, runs }: Trajectories,
+  allNumbers: readonly number[] = numbers,
+): JsonObject[] {
   return layers.flatMap(({ layer, runs: course }) =>
     runs.flatMap((run, r) =>
       numbers.map((epoch, n) => ({
         run,
         layer,
         epoch,
+        ...nextOf(numbers, allNumbers, n),
         x: orNull(course?.x[r]?.[n]),
         y: orNull(course?.y[r]?.[n]),
       })),
@@ -123,9 +133,9 @@ export function planeLayers(plane: Plane): JsonObject[] {
     mark: { type: 'point', filled: true, clip, ...mark },
     encoding: { ...position, shape, tooltip, ...encoding },
   })
-  const fill = epochs === 1 ? { value: singleEpochColor } : colorEncoding(plane)
+  const fill = plane.allNumbers.length === 1 ? { value: singleEpochColor } : colorEncoding(plane)
   const last = points(
-    'datum.epoch === shownEpoch',
+    isLastShown(trajectories.numbers, plane.allNumbers),
     // Markers at one point: the lower ones are larger, so that a rim of each is visible.
     { size: { expr: `${area * 1.7} * (1 + 0.9 * (datum.beneath || 0))` }, stroke: ink, strokeWidth: 1.4 },
     { fill, opacity: opacityOf(1) },
@@ -149,7 +159,7 @@ export function planeLayers(plane: Plane): JsonObject[] {
     },
   }
   const between = points(
-    `datum.marked && datum.epoch > ${begin} && datum.epoch < shownEpoch`,
+    `datum.marked && datum.epoch > ${begin} && !(${isLastShown(trajectories.numbers, plane.allNumbers)})`,
     { size: area, stroke: 'white', strokeWidth: 0.8 },
     { fill, opacity: opacityOf(1) },
   )
@@ -180,11 +190,12 @@ const stretches: readonly JsonObject[] = [
 ]
 
 /** Mean and standard error as a cross at each marker, over it, since an error is often smaller than a marker. */
-function errorBars({ clip }: Plane, position: JsonObject): JsonObject[] {
+function errorBars({ clip, trajectories, allNumbers }: Plane, position: JsonObject): JsonObject[] {
+  const isLast = isLastShown(trajectories.numbers, allNumbers)
   return (['x', 'y'] as const).map((side) => ({
     transform: [
       shownRows,
-      { filter: `${both} && (datum.marked || datum.epoch === shownEpoch) && isValid(datum.${side}Error)` },
+      { filter: `${both} && (datum.marked || ${isLast}) && isValid(datum.${side}Error)` },
       { calculate: `datum.${side} - datum.${side}Error`, as: 'low' },
       { calculate: `datum.${side} + datum.${side}Error`, as: 'high' },
     ],
@@ -200,19 +211,19 @@ function errorBars({ clip }: Plane, position: JsonObject): JsonObject[] {
 
 /** The single runs as thin lines that end in small markers. */
 function runsOf(plane: Plane, position: JsonObject): JsonObject[] {
-  const { trajectories, band, clip } = plane
+  const { trajectories, band, clip, runData: data } = plane
   if (band !== 'runs' || trajectories.runs.length < 2) return []
   const encoding = { ...position, detail: [{ field: 'layer' }, { field: 'run' }] }
   const tooltip = [{ field: 'run', type: 'nominal' }, ...tooltipOf(trajectories, 'none')]
   const course: JsonObject = {
-    data: { name: 'runs' },
+    data,
     transform: [shownRows],
     mark: { type: 'line', color: '#8a94a3', strokeWidth: 0.7, clip },
     encoding: { ...encoding, order: { field: 'epoch' }, opacity: opacityOf(0.75) },
   }
   const ends: JsonObject = {
-    data: { name: 'runs' },
-    transform: [shownRows, { filter: `${both} && datum.epoch === shownEpoch` }],
+    data,
+    transform: [shownRows, { filter: `${both} && ${isLastShown(trajectories.numbers, plane.allNumbers)}` }],
     mark: { type: 'point', filled: true, color: '#5f6b7a', size: 16, clip },
     encoding: {
       ...encoding,
@@ -225,7 +236,7 @@ function runsOf(plane: Plane, position: JsonObject): JsonObject[] {
 }
 
 /** Whether both measures have a value. */
-export function isPoint({ x, y }: { readonly x: number; readonly y: number }): boolean {
+function isPoint({ x, y }: { readonly x: number; readonly y: number }): boolean {
   return !Number.isNaN(x) && !Number.isNaN(y)
 }
 
@@ -268,9 +279,10 @@ function shapeEncoding({
 
 /** Color by epoch: log(1 + epoch) from dark to light, since most changes happen in the first epochs. */
 function colorEncoding({
-  trajectories: { numbers, rows },
+  trajectories: { rows },
   size,
-}: Pick<Plane, 'trajectories' | 'size'>): JsonObject {
+  allNumbers: numbers,
+}: Pick<Plane, 'trajectories' | 'size' | 'allNumbers'>): JsonObject {
   const [begin, end] = [numbers[0] as number, numbers.at(-1) as number]
   const length = Math.max(90, Math.min(150, Math.round(0.7 * size.height)))
   return {
@@ -326,17 +338,19 @@ export function measuredLines(
   ]
 }
 
-/** The subtitle of a plane: {@link measuredLines}, layers without a point, and the marks of first and last epoch. */
+/** The subtitle of a plane: {@link measuredLines}, layers without a point, and the hint about its marks. */
 export function planeSubtitle(
   plane: Pick<Plane, 'trajectories' | 'band'>,
   width: number,
   more: {
     readonly limits: Limits & { readonly isShort: boolean }
     readonly stacks: string
+    /** How to read the marks of first and last epoch. */
+    readonly hint: string
   },
 ): string[] {
   const { trajectories, band } = plane
-  const { rows, numbers, layers } = trajectories
+  const { layers } = trajectories
   const missing = layers.filter(({ x, y }) => !x.some((value, n) => isPoint({ x: value, y: y[n] as number })))
   const none = emptyMeasures(trajectories)
   const gap =
@@ -345,7 +359,7 @@ export function planeSubtitle(
       : missing.length > 0
         ? `no value: ${layersText(missing)}`
         : ''
-  const hint = missing.length === layers.length ? '' : readingHint(rows, numbers)
+  const hint = missing.length === layers.length ? '' : more.hint
   return lines([...measuredLines(trajectories, band, more.limits), gap, hint, more.stacks], width)
 }
 

@@ -112,6 +112,7 @@ export async function report(
       'report: given no dynamics, no history and no activations, expected at least one of them',
     )
   }
+  if (given.activations === undefined) checkNoActivations(given)
   const set = source === null ? undefined : setOf(source)
   const { title = 'Training report', configuration, network, signal } = given
   const parts: PagePart[] = [html(`<h1>${escaped(title)}</h1>`)]
@@ -131,6 +132,15 @@ export async function report(
   const file = resolve(join(folder, 'report.html'))
   await writeAtomic(file, await pageOf(title, parts))
   return file
+}
+
+/** Refuses options of the table of layers, which only activations make. */
+function checkNoActivations(given: ReportOptions): void {
+  const option = (['activationsOf', 'gradientNorms'] as const).find((one) => given[one] !== undefined)
+  if (option === undefined) return
+  throw new ArgumentError(
+    `report: ${option}: given without activations, whose table it belongs to; give activations, or leave it out`,
+  )
 }
 
 const html = (content: string): PagePart => ({ kind: 'html', html: content })

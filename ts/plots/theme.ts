@@ -165,6 +165,11 @@ export function titled(options: ChartOptions, heading: string, subtitle: readonl
   return { title: subtitle.length === 0 ? { text } : { text, subtitle: [...subtitle] } }
 }
 
+/** The `title` member of a view among several: smaller than the title of the figure. */
+export function viewTitle(text: string, subtitle: readonly string[]): JsonObject {
+  return { text, subtitle: [...subtitle], fontSize: 13, offset: 8 }
+}
+
 /** Text in lines of at most `width` pixels, broken at commas and spaces. */
 export function lines(parts: readonly string[], width: number, size = 12): string[] {
   return parts

@@ -138,6 +138,20 @@ function clipping({ clipNorm, clipValue }: Pick<CompileOptions, 'clipNorm' | 'cl
   }
 }
 
+/** Refuses options of the optimizer that are given twice: one of the two values would be ignored. */
+function checkOnce(
+  own: Readonly<Record<'learningRate' | 'momentum', number | undefined>>,
+  further: AnyOptimizerOptions,
+): void {
+  for (const option of ['learningRate', 'momentum'] as const) {
+    const value = own[option]
+    if (value === undefined || further[option] === undefined) continue
+    throw new ArgumentError(
+      `compile: ${option}: given ${value}, and ${describe(further[option])} in optimizerOptions; leave one of them out`,
+    )
+  }
+}
+
 /**
  * The optimizer of a name with the defaults of `compile`; an instance as it is.
  *
@@ -159,6 +173,12 @@ export function resolveOptimizer(
   if (!isPlainObject(further)) {
     throw new ArgumentError(
       `compile: optimizerOptions is ${describe(further)}, expected a plain object such as { weightDecay: 0.01 }`,
+    )
+  }
+  checkOnce({ learningRate, momentum }, further)
+  if (momentum !== undefined && !known.includes('momentum')) {
+    throw new ArgumentError(
+      `compile: momentum: given ${momentum}, which ${optimizer} does not have; leave it out, or choose 'sgd' or 'rmsprop'`,
     )
   }
   const given: AnyOptimizerOptions = { learningRate: learningRate ?? 0.001, ...further }

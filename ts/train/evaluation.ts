@@ -1,7 +1,7 @@
 /** Outputs, loss and metrics of a model in evaluation mode. */
 
 import { allocate, sizeOf } from '../core/dtype.js'
-import { DataError } from '../core/errors.js'
+import { ArgumentError, DataError } from '../core/errors.js'
 import { isArrayData } from '../core/nested.js'
 import { signal as anySignal, type Checks, checkOptions, isList, whole } from '../core/options.js'
 import { evaluate, jit } from '../core/transforms.js'
@@ -94,7 +94,13 @@ export function evaluateArguments(
   const isArrays =
     second instanceof Tensor || isList(second) || ArrayBuffer.isView(second) || isArrayData(second)
   const options = isArrays ? third : (second as EvaluateOptions | undefined)
-  const { signal, batchSize = 256 } = checkOptions('evaluate', options, checks)
+  const given = checkOptions('evaluate', options, checks)
+  const { signal, batchSize = 256 } = given
+  if (!isArrays && given.batchSize !== undefined) {
+    throw new ArgumentError(
+      `evaluate: batchSize: given ${batchSize} for a dataset, which has its own batches; leave it out, or give arrays`,
+    )
+  }
   return { isArrays, signal, batchSize }
 }
 

@@ -139,8 +139,12 @@ function withoutSplit({ validationSplit, ...options }: FitOptions): FitOptions {
   )
 }
 
-/** Weights of samples, as a new tensor. */
-async function weightsFrom(given: ArrayInput, device: DeviceRequest): Promise<Tensor> {
+/**
+ * Weights of samples, as a new tensor.
+ *
+ * @param device default: a tensor stays, an array goes to the default device
+ */
+export async function weightsFrom(given: ArrayInput, device?: DeviceRequest): Promise<Tensor> {
   checkArrayInput('fit: sampleWeight', given, 'give a number for each sample')
   return inTurns(readingTensor(given, 'float32', device))
 }
@@ -373,13 +377,14 @@ async function prepareRun(
 /** Where the dynamics of a fit go. */
 function saveOf(
   { saveDynamics: own, trackDynamics }: Trainable,
-  { saveDynamics: given }: TrainOptions,
+  { saveDynamics: given, appendDynamics = false }: TrainOptions,
 ): Readonly<Required<SaveDynamics>> | undefined {
-  if (given === undefined) return own
-  if (trackDynamics) return resolveSave(given)
-  throw new ArgumentError(
-    'fit: saveDynamics needs a model that tracks its dynamics; construct it with trackDynamics: true',
-  )
+  if (!trackDynamics && (given !== undefined || appendDynamics)) {
+    throw new ArgumentError(
+      `fit: ${given === undefined ? 'appendDynamics' : 'saveDynamics'} needs a model that tracks its dynamics; construct it with trackDynamics: true`,
+    )
+  }
+  return given === undefined ? own : resolveSave(given)
 }
 
 /**

@@ -2,7 +2,7 @@
 //! themselves build graph; it runs as a cached plan on a backend.
 //!
 //! Reading order: [`op`] (the primitives, data only), [`elementwise`] (their table), [`infer`]
-//! (shapes and dtypes), [`graph`] (the arena), [`grad`] (derivatives), [`plan`] (what a backend
+//! (shapes and dtypes), [`graph`] (the arena), [`grad`] (derivatives), [`mod@batch`] (maps over samples), [`plan`] (what a backend
 //! runs), [`device`] (what the planner asks), [`storage`] and [`backend`] (memory and executables), [`mod@reference`] (the executable definition of every primitive).
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@
 pub mod traits;
 
 pub mod backend;
+pub mod batch;
 pub mod completion;
 pub mod compose;
 pub mod device;

@@ -93,7 +93,8 @@ pub enum Op {
         /// The axis along which it counts.
         axis: usize,
     },
-    /// Philox random numbers: input a key uint32 (2); element i depends on the key and i alone.
+    /// Philox random numbers: input keys uint32 (.., 2), the leading axes those of the result, one key for each of its parts; element i
+    /// of a part depends on the key and i alone.
     Random(Distribution),
     /// Elementwise, one argument.
     Unary(UnaryOp),

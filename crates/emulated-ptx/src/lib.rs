@@ -1,6 +1,7 @@
 //! The interpreter of PTX text as a library of the emulated CUDA driver (`crates/kernels/emu/modules.cpp` says what it offers).
 //!
-//! A launch copies the blocks of device memory that its arguments point to into the interpreter's memory, and back.
+//! A launch lends the blocks of device memory that its arguments point to to the interpreter, each at an address of its own, so that
+//! an access beyond a block is found.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -99,8 +100,8 @@ pub unsafe extern "C" fn ptx_launch(
         // SAFETY: as the caller promises.
         let blocks = unsafe { std::slice::from_raw_parts(blocks, block_count) };
         let mut memory = Memory::new();
-        // Start and bytes of a copied block, and where the interpreter has it.
-        let mut copied: Vec<([u64; 2], u64)> = Vec::new();
+        // The start of a lent block, and where the interpreter has it.
+        let mut lent: Vec<(u64, u64)> = Vec::new();
         let mut addresses = Vec::with_capacity(count);
         for i in 0..count {
             // SAFETY: as the caller promises.
@@ -113,14 +114,11 @@ pub unsafe extern "C" fn ptx_launch(
                 addresses.push(0);
                 continue;
             };
-            let known = copied
-                .iter()
-                .find(|(block, _)| block[0] == start)
-                .map(|(_, at)| *at);
+            let known = lent.iter().find(|(block, _)| *block == start).map(|(_, at)| *at);
             let at = known.unwrap_or_else(|| {
                 // SAFETY: the block is live memory of the emulated device, which runs one launch at a time.
-                let at = memory.with(unsafe { std::slice::from_raw_parts(start as *const u8, len as usize) });
-                copied.push(([start, len], at));
+                let at = unsafe { memory.lent(start as *mut u8, len as usize) };
+                lent.push((start, at));
                 at
             });
             addresses.push(at + (address - start));
@@ -132,13 +130,7 @@ pub unsafe extern "C" fn ptx_launch(
             &addresses,
             &Grid::all(grid[0], block[0]),
         )
-        .map_err(|fault| fault.to_string())?;
-        for ([start, len], at) in copied {
-            let content = memory.read(at, len as usize)?;
-            // SAFETY: as above.
-            unsafe { (start as *mut u8).copy_from_nonoverlapping(content.as_ptr(), content.len()) };
-        }
-        Ok(())
+        .map_err(|fault| fault.to_string())
     };
     let result =
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("the interpreter panicked".into()));

@@ -105,6 +105,13 @@ template <class P> struct emu_atomic { using type = P; };
 template <> struct emu_atomic<unsigned long long *> { using type = uint64_t *; };
 template <class P> using emu_atomic_t = typename emu_atomic<P>::type;
 
+static inline long long __double_as_longlong(double x) { return static_cast<long long>(emu::to_bits(x)); }
+static inline double __longlong_as_double(long long bits) {
+    double x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 #define threadIdx emu::position.thread
 #define blockIdx emu::position.block
 #define blockDim emu::position.block_size

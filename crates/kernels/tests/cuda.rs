@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use hyperglow_core::backend::Backend;
 use hyperglow_core::error::ErrorKind;
-use hyperglow_core::op::{Op, Reduction, Spec};
+use hyperglow_core::op::{Distribution, Op, Reduction, Spec};
 use hyperglow_core::plan::Program;
 use hyperglow_core::{DType, Error, Result};
 use hyperglow_kernels::CudaBackend;
-use support::{Dice, Draft, numbers, value};
+use support::{Dice, Draft, numbers, run_op, value};
 
 /// The first device; `None` where the machine has none, which the test says.
 fn device() -> Option<CudaBackend> {
@@ -107,6 +107,28 @@ fn a_request_beyond_the_memory_is_refused_and_earlier_results_survive() {
     let mut back = [0; 4];
     kept.read(&mut back).unwrap();
     assert_eq!(back, [1, 2, 3, 4]);
+}
+
+#[test]
+fn normal_numbers_have_the_bits_of_the_processor() {
+    let Some(cuda) = device() else { return };
+    let cpu = hyperglow_kernels::CpuBackend::new(2);
+    let mut dice = Dice::new(21);
+    for dtype in [DType::F32, DType::F64] {
+        for _ in 0..3 {
+            let key = dice.tensor_of([2], DType::U32, |dice| dice.below(1 << 30) as f64);
+            let spec = Spec::new([100_001], dtype);
+            let op = Op::Random(Distribution::Normal);
+            let [got, want] =
+                [&cuda as &dyn Backend, &cpu].map(|backend| run_op(backend, &op, &[&key], &spec));
+            let (got, want) = (numbers(&got.unwrap()), numbers(&want.unwrap()));
+            let other = got
+                .iter()
+                .zip(&want)
+                .position(|(a, b)| a.to_bits() != b.to_bits());
+            assert_eq!(other, None, "{dtype:?}, key {:?}", numbers(&key));
+        }
+    }
 }
 
 /// Runs a program on given buffers so often that its launches are captured and replayed; all runs give the same.

@@ -3,7 +3,7 @@
 #[path = "support/graphs.rs"]
 mod graphs;
 
-use graphs::{engine, expected, read, source};
+use graphs::{devices, engine, engine_on, expected, read, source};
 use hyperglow_core::compose::{Build, reduce_axes};
 use hyperglow_core::elementwise::{BinaryOp, Formula, UnaryOp};
 use hyperglow_core::engine::Engine;
@@ -118,6 +118,49 @@ fn softmax(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
     let sum = b.sum_keep(exponentials, &last);
     let sum = b.broadcast(sum, shape);
     let y = b.div(exponentials, sum);
+    b.finish(&[y]);
+    with_gradient(graph, y, x, dy)
+}
+
+/// The cross entropy of each row's softmax with the distribution `dy`, and the gradient of their sum.
+fn cross_entropy(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
+    let mut b = Build::new(graph);
+    let shape = b.shape(x);
+    let last = [shape.rank() - 1];
+    let largest = reduce_axes(b.graph(), Reduction::Max, x, &last, true).expect("an axis");
+    let largest = b.broadcast(largest, shape.clone());
+    let shifted = b.sub(x, largest);
+    let exponentials = b.unary(UnaryOp::Exp, shifted);
+    let sum = b.sum_keep(exponentials, &last);
+    let logarithm = b.unary(UnaryOp::Log, sum);
+    let logarithm = b.broadcast(logarithm, shape);
+    let logits = b.sub(logarithm, shifted);
+    let weighted = b.mul(logits, dy);
+    let losses = b.sum_keep(weighted, &last);
+    let spec = b.spec(losses);
+    let one = b.constant(1.0, &spec);
+    b.finish(&[losses, one]);
+    with_gradient(graph, losses, x, one)
+}
+
+/// Layer normalization over the last axis, and its gradient.
+fn layer_norm(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
+    let mut b = Build::new(graph);
+    let shape = b.shape(x);
+    let last = [shape.rank() - 1];
+    let count = shape[last[0]] as f64;
+    let mean = |b: &mut Build<'_>, x: NodeId| {
+        let sum = b.sum_keep(x, &last);
+        let mean = b.mul_scalar(sum, 1.0 / count);
+        b.broadcast(mean, shape.clone())
+    };
+    let middle = mean(&mut b, x);
+    let centered = b.sub(x, middle);
+    let squares = b.mul(centered, centered);
+    let variance = mean(&mut b, squares);
+    let safe = b.add_scalar(variance, 0.1);
+    let scale = b.unary(UnaryOp::Rsqrt, safe);
+    let y = b.mul(centered, scale);
     b.finish(&[y]);
     with_gradient(graph, y, x, dy)
 }
@@ -266,5 +309,38 @@ fn images_are_what_the_operation_reads_not_what_was_written() {
             "80 rows",
         );
         check(pooling_of_the_first, dtype, [&[20, 4, 8, 16], &[5, 4, 4, 8]], "");
+    }
+}
+
+/// The launches of a plan, by what the device says about it: a line for each.
+fn launches(text: &str) -> usize {
+    text.lines().filter(|line| line.contains(" bytes read, ")).count()
+}
+
+/// Skipped where there is no CUDA device.
+#[test]
+fn a_group_is_one_launch_of_a_gpu() {
+    let cuda = devices()
+        .into_iter()
+        .filter(|d| d.arithmetic == "cuda" && d.is_usual);
+    for device in cuda {
+        let functions: [(&str, Function, &[usize]); 4] = [
+            ("softmax", softmax, &[67, 33]),
+            ("cross entropy", cross_entropy, &[67, 10]),
+            ("layer norm", layer_norm, &[65, 40]),
+            ("batch norm", batch_norm, &[2, 64, 8, 8]),
+        ];
+        for (name, function, shape) in functions {
+            for dtype in [DType::F32, DType::F64] {
+                let (_, want) = run(&mut engine(1), function, dtype, [shape, shape], false);
+                let mut e = engine_on(device.backend.clone());
+                let (text, got) = run(&mut e, function, dtype, [shape, shape], false);
+                assert_eq!(launches(&text), 1, "{name} in {dtype:?}:\n{text}");
+                for (i, (got, want)) in got.iter().flatten().zip(want.iter().flatten()).enumerate() {
+                    let far = (got - want).abs() > 1e-5 * want.abs().max(1.0);
+                    assert!(!far, "{name} in {dtype:?} [{i}]: {got} is not {want}\n{text}");
+                }
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Variables, derivatives and compiled functions.
 
+use hyperglow_core::batch::{batch, sample as placeholder};
 use hyperglow_core::engine::Engine;
 use hyperglow_core::grad::vjp as derivatives;
 use hyperglow_core::placement::DeviceId;
@@ -12,15 +13,35 @@ use napi_derive::napi;
 use crate::evaluate::{Array, promise, source_of};
 use crate::state::{engine, ids, key, placement, spec};
 
+/// Handles of nodes; 0 where there is none.
+fn handles(found: Vec<Option<NodeId>>) -> Vec<f64> {
+    found
+        .into_iter()
+        .map(|id| id.map_or(0.0, NodeId::to_number))
+        .collect()
+}
+
 /// Cotangents of `wrt`; 0 where there is no path.
 #[napi]
 pub fn vjp(outputs: Vec<f64>, seeds: Vec<f64>, wrt: Vec<f64>) -> napi::Result<Vec<f64>> {
     engine(|e| {
         let found = derivatives(&mut e.graph, &ids(&outputs), &ids(&seeds), &ids(&wrt))?;
-        Ok(found
-            .into_iter()
-            .map(|d| d.map_or(0.0, NodeId::to_number))
-            .collect())
+        Ok(handles(found))
+    })
+}
+
+/// A placeholder for one sample of a batch, whose first axis counts the samples.
+#[napi]
+pub fn sample(batch: f64) -> napi::Result<f64> {
+    engine(|e| Ok(placeholder(&mut e.graph, NodeId::from_number(batch))?.to_number()))
+}
+
+/// The outputs for all samples of the batches, which stand for the placeholders `samples`; 0 for an output that depends on none.
+#[napi]
+pub fn map_samples(outputs: Vec<f64>, samples: Vec<f64>, batches: Vec<f64>) -> napi::Result<Vec<f64>> {
+    engine(|e| {
+        let found = batch(&mut e.graph, &ids(&outputs), &ids(&samples), &ids(&batches))?;
+        Ok(handles(found))
     })
 }
 

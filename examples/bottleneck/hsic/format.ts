@@ -18,10 +18,10 @@ const wide = { width: 256, last: 128 }
 const sigma = 5
 const beta = 50
 
-/** 1 + 5 epochs at the settings of the pre-training experiment, and one epoch of back-propagation, for the tests. */
+/** 1 + 5 epochs of blocks of width 128, and one epoch of back-propagation of the same blocks, for the tests. */
 export async function quickFormat(seed: number): Promise<{ format: number; plain: number }> {
   const layerwise = { batchSize: 256, learningRate: 1e-4, sigma, beta, epochs: 1 }
-  const { test } = await formatTrained(seed, wide, layerwise, { learningRate: 0.005, epochs: 5 })
+  const { test } = await formatTrained(seed, narrow, layerwise, { learningRate: 0.005, epochs: 5 })
   const plain = await backPropagated(seed, narrow, { batchSize: 256, learningRate: 0.001, epochs: 1 })
   return { format: test.at(-1) as number, plain: plain[0] as number }
 }
@@ -250,4 +250,6 @@ export const sigmaExperiment: Experiment = {
       },
     },
   ],
+  remarks:
+    'One copy of width 5 has its final accuracy after the first epoch of the readout here, where the figure of the authors shows 74.2; the network has nothing to add to it.',
 }

@@ -5,7 +5,7 @@ import { format, length, sigmaExperiment, width } from './format.js'
 import { activation, depth } from './monitor.js'
 import { needleExperiment } from './needle.js'
 import { resnetCifar, resnetFashion, resnetMnist } from './resnet.js'
-import { tunedExperiment } from './tuned.js'
+import { kernelWidthExperiment, tunedExperiment, tunedWideExperiment } from './tuned.js'
 import { unformattedCifar, unformattedFashion, unformattedMnist } from './unformatted.js'
 
 export const hsicStudy: Study = {
@@ -15,6 +15,8 @@ export const hsicStudy: Study = {
   experiments: [
     format,
     tunedExperiment,
+    kernelWidthExperiment,
+    tunedWideExperiment,
     length,
     width,
     sigmaExperiment,

@@ -14,11 +14,12 @@ export async function unformatted(
     set = 'mnist',
     beta,
     count = 7,
-  }: { epochs: number; set?: ImageSet; beta: number; count?: number },
+    width = 1024,
+  }: { epochs: number; set?: ImageSet; beta: number; count?: number; width?: number },
 ): Promise<Curve> {
   const data = await digits({ set, batchSize: 256, seed })
   using model = new HSICSequential({ inputShape: [pixelsOf(set)], seed })
-  for (const layer of blocks({ ...form, count })) model.add(layer)
+  for (const layer of blocks({ ...form, count, width })) model.add(layer)
   model.compile({
     criterion: measure(6),
     regularizeCoeff: beta,
@@ -33,6 +34,12 @@ export async function unformatted(
   }
   disposeOf(data)
   return curve
+}
+
+/** One epoch of blocks of width 256, for the tests. */
+export async function quickUnformatted(seed: number): Promise<number> {
+  const curve = await unformatted(seed, { epochs: 1, beta: 200, width: 256 })
+  return curve[0] as number
 }
 
 const hsic = (set: ImageSet, beta: number): Case => ({

@@ -95,14 +95,16 @@ export interface Callback {
  * @param who name of the callback
  */
 export function checkContext(who: string, context: FitContext): FitContext {
-  const { stop, checkpoint, parameters, state, optimizers } = (context ?? {}) as Partial<FitContext>
+  const { stop, checkpoint, parameters, state, optimizers, epoch, step } = (context ??
+    {}) as Partial<FitContext>
   const areRecords = [parameters, state, optimizers].every((one) => typeof one === 'object' && one !== null)
   const haveVariables = [parameters, state].every((one) =>
     Object.values(one ?? {}).every((x) => isInstance(x, Variable)),
   )
   const haveOptimizers = Object.values(optimizers ?? {}).every((x) => isInstance(x, Optimizer))
   const canAct = typeof stop === 'function' && typeof checkpoint === 'function'
-  if (canAct && areRecords && haveVariables && haveOptimizers) return context
+  const isWhen = [epoch, step].every((count) => Number.isSafeInteger(count))
+  if (canAct && isWhen && areRecords && haveVariables && haveOptimizers) return context
   throw new ArgumentError(
     `${who}: given ${describe(context)} as context, expected that of a run: give the callback to fit, which calls its hooks`,
   )

@@ -97,11 +97,12 @@ pub(super) fn pow_vjp<B: Formula>(
     let power = b.binary(BinaryOp::Pow, x, e);
     let slope = b.mul(y, power);
     let slope = b.select(flat, zero, slope);
-    let positive = b.binary(BinaryOp::Less, zero, x);
-    let base = b.select(positive, x, one);
+    // Not "above 0", so that the rate of NaN is NaN.
+    let low = b.binary(BinaryOp::LessEqual, x, zero);
+    let base = b.select(low, one, x);
     let log = b.unary(UnaryOp::Log, base);
     let rate = b.mul(z, log);
-    let rate = b.select(positive, rate, zero);
+    let rate = b.select(low, zero, rate);
     [Some(b.pass(dz, slope)), Some(b.pass(dz, rate))]
 }
 

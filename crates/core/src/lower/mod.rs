@@ -3,14 +3,15 @@
 //! A fallback is a formula of simpler primitives with the same values, up to rounding. All its primitives come earlier in the
 //! order below, so that lowering ends. The first primitives of the order have no fallback.
 //!
-//! `iota`, random numbers, `sum` `max` `min`, `concat`, `matmul`, `takeAlong`, `scatterAdd`, `argSort`, the decompositions and
-//! solvers < `pad`, `take`, `indexAdd`, `topK`, `cumsum`, `argMax` < convolutions, windows, rows of samples, `det`, `cofactors`,
+//! `iota`, random numbers of one key, `sum` `max` `min`, `concat`, `matmul`, `takeAlong`, `scatterAdd`, `argSort`, the decompositions and
+//! solvers < random numbers of several keys, `pad`, `take`, `indexAdd`, `topK`, `cumsum`, `argMax` < convolutions, windows, rows of samples, `det`, `cofactors`,
 //! similarities.
 
 mod contraction;
 mod matrices;
 mod order;
 mod rows;
+mod sources;
 mod windows;
 
 use crate::compose::Build;
@@ -27,6 +28,7 @@ pub fn fallback(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], output: &Spec) ->
         Op::Take { axis } => order::take(b, x, inputs[1], *axis),
         Op::IndexAdd { axis } => order::index_add(b, x, inputs[1], *axis, output),
         Op::ArgMax { axis } => order::arg_max(b, x, *axis),
+        Op::Random(_) => return sources::random(b, op, x, output),
         Op::TopK { axis, largest } => order::top_k(b, x, *axis, *largest, output),
         Op::CumSum { axis, reverse } => order::cumsum(b, x, *axis, *reverse),
         Op::Conv { window, groups } => contraction::conv(b, x, inputs[1], window, *groups, output),
@@ -73,7 +75,6 @@ pub fn fallback(b: &mut Build<'_>, op: &Op, inputs: &[NodeId], output: &Spec) ->
         Op::SimilaritySums { products, groups } => fast::similarity_sums(b, products, groups, inputs),
         in_clusters!()
         | Op::Iota { .. }
-        | Op::Random(_)
         | Op::Reduce { .. }
         | Op::Concat { .. }
         | Op::MatMul { .. }

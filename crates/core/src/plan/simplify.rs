@@ -1,15 +1,16 @@
 //! Simplification: dead-code elimination, common subexpressions, identities, constant folding, outer products as elementwise
 //! arithmetic, and sums of factors that are constant along the summed axes.
 
+mod sums;
+
 use std::collections::{HashMap, HashSet};
 
 use crate::device::OuterProducts;
 use crate::dtype::DType;
-use crate::elementwise::{BinaryOp, UnaryOp};
+use crate::elementwise::BinaryOp;
 use crate::op::{Op, Reduction, Spec};
 use crate::plan::trace::{Trace, TraceNode};
 use crate::reference::{self, Value};
-use crate::shape::Shape;
 use crate::traits::Form;
 
 /// A simplified trace.
@@ -307,95 +308,6 @@ impl Simplifier {
             at = self.like(Op::Broadcast, vec![at], node);
         }
         at
-    }
-
-    /// The sum of `x`. Signs and factors that are constant along `axes` are applied to the sum, so that the product need not be
-    /// materialized; unless the other factor would be materialized for the sum alone.
-    fn sum(&mut self, x: u32, axes: &[usize], node: &TraceNode) -> u32 {
-        let TraceNode { op, inputs, spec, .. } = self.nodes[x as usize].clone();
-        let [a, b] = [inputs.first(), inputs.get(1)].map(|input| input.copied().unwrap_or(x));
-        match op {
-            Op::Unary(UnaryOp::Neg) => {
-                let sum = self.sum(a, axes, node);
-                self.like(op, vec![sum], node)
-            }
-            Op::Binary(BinaryOp::Add) if a == b && spec.dtype.is_float() => {
-                let sum = self.sum(a, axes, node);
-                self.like(op, vec![sum, sum], node)
-            }
-            Op::Binary(BinaryOp::Mul | BinaryOp::Div | BinaryOp::GatedMul | BinaryOp::GatedDiv)
-                if spec.dtype.is_float() =>
-            {
-                let constant = |factor: u32| self.is_constant_along(factor, axes);
-                let (terms, factor, is_left) = match op {
-                    _ if constant(b) && self.is_materialized(a) => (a, b, false),
-                    Op::Binary(BinaryOp::Mul) if constant(a) && self.is_materialized(b) => (b, a, false),
-                    Op::Binary(BinaryOp::GatedMul) if constant(a) && self.is_materialized(b) => (b, a, true),
-                    _ => return self.plain_sum(x, axes, node),
-                };
-                let sum = self.sum(terms, axes, node);
-                let factor = self.at_any_index(factor, axes, node);
-                let inputs = if is_left { [factor, sum] } else { [sum, factor] };
-                self.like(op, inputs.to_vec(), node)
-            }
-            _ => self.plain_sum(x, axes, node),
-        }
-    }
-
-    fn plain_sum(&mut self, x: u32, axes: &[usize], node: &TraceNode) -> u32 {
-        let op = Op::Reduce {
-            kind: Reduction::Sum,
-            axes: axes.into(),
-        };
-        self.like(op, vec![x], node)
-    }
-
-    /// Whether the node is in memory anyway: it has several uses or is not elementwise.
-    fn is_materialized(&self, node: u32) -> bool {
-        self.uses[node as usize] > 1 || !self.nodes[node as usize].op.is_elementwise()
-    }
-
-    /// Whether a tensor is constant along `axes`.
-    fn is_constant_along(&self, node: u32, axes: &[usize]) -> bool {
-        let TraceNode { op, inputs, .. } = &self.nodes[node as usize];
-        match op {
-            Op::Const(_) => true,
-            Op::Broadcast => {
-                let from = &self.nodes[inputs[0] as usize].spec.shape;
-                axes.iter().all(|&axis| from[axis] == 1)
-            }
-            _ => false,
-        }
-    }
-
-    /// A tensor that is constant along `axes`, without these axes, in the shape of `node`.
-    fn at_any_index(&mut self, x: u32, axes: &[usize], node: &TraceNode) -> u32 {
-        let TraceNode { op, inputs, .. } = self.nodes[x as usize].clone();
-        if let Op::Const(_) = op {
-            return self.like(op, Vec::new(), node);
-        }
-        let given = self.nodes[inputs[0] as usize].spec.clone();
-        let kept = given
-            .shape
-            .dims()
-            .iter()
-            .enumerate()
-            .filter(|(axis, _)| !axes.contains(axis));
-        let shape: Shape = kept.map(|(_, &extent)| extent).collect();
-        let mut at = inputs[0];
-        if shape != given.shape {
-            at = self.add(
-                Op::Reshape,
-                vec![at],
-                Spec::new(shape.clone(), given.dtype),
-                node.scope,
-            );
-        }
-        if shape == node.spec.shape {
-            at
-        } else {
-            self.like(Op::Broadcast, vec![at], node)
-        }
     }
 
     fn like(&mut self, op: Op, inputs: Vec<u32>, node: &TraceNode) -> u32 {

@@ -22,24 +22,35 @@ pub(super) fn iota(axis: usize, spec: &Spec) -> Value {
     Value::narrowed(&Wide::Int(from_fn(&spec.shape, |i| i[axis] as i64)), spec.dtype)
 }
 
-/// Element i, row-major, is number i of the stream that the key names.
-pub(super) fn random(kind: Distribution, key: &Value, spec: &Spec) -> Result<Value> {
-    let Value::U32(key) = key else {
-        return Err(unsupported("random", "a key of", key.spec().dtype));
+/// Element i of a part, row-major, is number i of the stream that the part's key names.
+pub(super) fn random(kind: Distribution, keys: &Value, spec: &Spec) -> Result<Value> {
+    let Value::U32(keys) = keys else {
+        return Err(unsupported("random", "a key of", keys.spec().dtype));
     };
-    let key = [key[[0]], key[[1]]];
+    let words: Vec<u32> = keys.iter().copied().collect();
     let mut out = constant(0.0, spec);
     match (kind, &mut out) {
-        (Distribution::Bits, Value::U32(a)) => random::fill_bits(key, 0, elements_mut(a)),
-        (Distribution::Uniform, Value::F32(a)) => random::fill_uniform_f32(key, 0, elements_mut(a)),
-        (Distribution::Uniform, Value::F64(a)) => random::fill_uniform_f64(key, 0, elements_mut(a)),
-        (Distribution::Normal, Value::F32(a)) => random::fill_normal_f32(key, 0, elements_mut(a)),
-        (Distribution::Normal, Value::F64(a)) => random::fill_normal_f64(key, 0, elements_mut(a)),
+        (Distribution::Bits, Value::U32(a)) => fill(&words, elements_mut(a), random::fill_bits),
+        (Distribution::Uniform, Value::F32(a)) => fill(&words, elements_mut(a), random::fill_uniform_f32),
+        (Distribution::Uniform, Value::F64(a)) => fill(&words, elements_mut(a), random::fill_uniform_f64),
+        (Distribution::Normal, Value::F32(a)) => fill(&words, elements_mut(a), random::fill_normal_f32),
+        (Distribution::Normal, Value::F64(a)) => fill(&words, elements_mut(a), random::fill_normal_f64),
         (Distribution::Bits | Distribution::Uniform | Distribution::Normal, _) => {
             return Err(unsupported("random", "numbers of", spec.dtype));
         }
     }
     Ok(out)
+}
+
+/// Equal parts of `out`, each from its key.
+fn fill<T>(keys: &[u32], out: &mut [T], draw: fn([u32; 2], u64, &mut [T])) {
+    if out.is_empty() {
+        return;
+    }
+    let part = out.len() / (keys.len() / 2);
+    for (key, part) in keys.chunks_exact(2).zip(out.chunks_exact_mut(part)) {
+        draw([key[0], key[1]], 0, part);
+    }
 }
 
 /// One argument; floats only.

@@ -85,3 +85,15 @@ fn a_gradient_of_zero_keeps_its_own_derivative() {
     });
     assert_eq!((first, second), (vec![0.0], vec![-2.0]));
 }
+
+#[test]
+fn the_slope_of_a_power_of_nan_is_nan() {
+    let [first, second] = at_numbers(&[1.0, 1.0], &|b, x| {
+        let undefined = b.scalar_like(f64::NAN, x[0]);
+        b.binary(BinaryOp::Pow, undefined, x[0])
+    });
+    assert!(
+        first.iter().chain(&second).all(|slope| slope.is_nan()),
+        "{first:?} {second:?}"
+    );
+}

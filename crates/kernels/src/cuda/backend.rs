@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use hyperglow_core::Result;
 use hyperglow_core::backend::{Backend, Executable, MemoryUse};
-use hyperglow_core::device::{Device, Kernel, Limits, OuterProducts};
+use hyperglow_core::device::{Device, Kernel, Limits, OuterProducts, RowLimits};
 use hyperglow_core::op::{Op, Spec};
 use hyperglow_core::plan::Program;
 use hyperglow_core::storage::{Buffer, Storage};
@@ -73,7 +73,16 @@ const LIMITS: Limits = Limits {
         terms: 8,
         elements: 1 << 18,
     }),
-    rows: None,
+    rows: Some(RowLimits {
+        // A warp computes a row. Fewer warps leave most multiprocessors without work, and the steps of a group wait for each
+        // other: a launch for each step is faster then, unless the launch itself costs more than its work.
+        few: 64,
+        // Below this, a launch (some 3 microseconds) costs more than the bytes that one multiprocessor moves in that time.
+        small_bytes: 1 << 18,
+        // Threads of a warp read 32 neighbors at a time; a shorter segment leaves some of them without work.
+        segment: 32,
+        pooling: false,
+    }),
 };
 
 impl Device for CudaBackend {

@@ -32,7 +32,9 @@ fn kernel(op: &Op, inputs: &[&Spec], output: &Spec) -> Result<Option<CudaKernel>
     let x = inputs.first().copied().unwrap_or(output);
     Ok(Some(match op {
         Op::Iota { axis } => sources::iota(output, *axis),
-        Op::Random(kind) => return Ok(sources::random(*kind, output)),
+        // Several keys: lowered to draws of one key.
+        Op::Random(_) if x.shape.rank() > 1 => return Ok(None),
+        Op::Random(kind) => sources::random(*kind, output),
         Op::Pad { low, interior, .. } => return Ok(movement::pad(x, output, low, interior)),
         Op::Concat { axis } => movement::concat(inputs, output, *axis),
         Op::Reduce { kind, axes } => reduce::reduce(op, *kind, axes, x)?,

@@ -16,17 +16,18 @@ pub(super) fn iota(output: &Spec, axis: usize) -> CudaKernel {
     CudaKernel::of((count > 0).then(|| launch.ints([count, output.shape[axis], inner])))
 }
 
-/// Random numbers; `None` for normal ones, whose logarithm and sine must have the bits of the CPU's.
-pub(super) fn random(kind: Distribution, output: &Spec) -> Option<CudaKernel> {
+/// Random numbers, with the bits of the CPU's.
+pub(super) fn random(kind: Distribution, output: &Spec) -> CudaKernel {
     let (name, of_block) = match (kind, output.dtype) {
         (Distribution::Bits, _) => ("random_bits", 4),
         (Distribution::Uniform, DType::F64) => ("uniform_f64", 2),
         (Distribution::Uniform, _) => ("uniform_f32", 4),
-        (Distribution::Normal, _) => return None,
+        (Distribution::Normal, DType::F64) => ("normal_f64", 2),
+        (Distribution::Normal, _) => ("normal_f32", 2),
     };
     let count = output.shape.size();
     let launch = Launch::over(File::Sources, name, count.div_ceil(of_block))
         .input(0)
         .output();
-    Some(CudaKernel::of((count > 0).then(|| launch.ints([count]))))
+    CudaKernel::of((count > 0).then(|| launch.ints([count])))
 }

@@ -266,26 +266,26 @@ impl Block<'_> {
 
     fn load(&mut self, thread: usize, space: Space, address: u64, size: usize) -> Result<u64, String> {
         let now = self.now(thread);
-        let bytes = match space {
+        let mut word = [0; 8];
+        match space {
             Space::Global | Space::Cached => {
                 self.races.load(address, now, space == Space::Cached)?;
-                self.memory.read(address, size)?
+                self.memory.read_into(address, &mut word[..size])?;
             }
             Space::Shared => {
                 let address = self.in_shared(address)?;
                 self.shared_races.load(address, now, false)?;
-                self.shared.read(address, size)?
+                self.shared.read_into(address, &mut word[..size])?;
             }
             Space::Constant => {
                 let table = (address >> CONSTANT_SPACING_BITS).checked_sub(1);
                 let table = table.and_then(|table| self.module.constants.get(table as usize));
-                let word = (address & ((1 << CONSTANT_SPACING_BITS) - 1)) / 8;
-                let word = table.and_then(|words| words.get(word as usize));
-                word.ok_or("beyond a table of constants")?.to_le_bytes().to_vec()
+                let at = (address & ((1 << CONSTANT_SPACING_BITS) - 1)) / 8;
+                let found = table.and_then(|words| words.get(at as usize));
+                word[..size]
+                    .copy_from_slice(&found.ok_or("beyond a table of constants")?.to_le_bytes()[..size]);
             }
-        };
-        let mut word = [0; 8];
-        word[..size].copy_from_slice(&bytes);
+        }
         Ok(u64::from_le_bytes(word))
     }
 

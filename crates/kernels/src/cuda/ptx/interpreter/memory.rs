@@ -15,6 +15,8 @@ struct Allocation {
 
 enum Content {
     Dense(Vec<u8>),
+    /// Memory of somebody else.
+    Lent(*mut u8),
     /// Only what was written; the rest reads as zeros.
     Sparse(FastMap<u64, u8>),
 }
@@ -34,6 +36,14 @@ impl Memory {
     /// An allocation with a content; its address.
     pub fn with(&mut self, bytes: &[u8]) -> u64 {
         self.add(Content::Dense(bytes.to_vec()), bytes.len(), None)
+    }
+
+    /// The memory of somebody else as an allocation; its address.
+    ///
+    /// # Safety
+    /// `start` has `bytes` bytes, which nobody else uses while this memory is used.
+    pub unsafe fn lent(&mut self, start: *mut u8, bytes: usize) -> u64 {
+        self.add(Content::Lent(start), bytes, None)
     }
 
     /// An allocation that has no content until it is written; its address.
@@ -60,21 +70,38 @@ impl Memory {
     /// # Errors
     /// What the address has not.
     pub fn read(&self, address: u64, bytes: usize) -> Result<Vec<u8>, String> {
-        let (allocation, at) = self.find(address, bytes)?;
+        let mut content = vec![0; bytes];
+        self.read_into(address, &mut content)?;
+        Ok(content)
+    }
+
+    /// Fills `out` with the bytes from an address on.
+    ///
+    /// # Errors
+    /// What the address has not.
+    pub fn read_into(&self, address: u64, out: &mut [u8]) -> Result<(), String> {
+        let (allocation, at) = self.find(address, out.len())?;
         if let Some(defined) = &allocation.defined
-            && defined[at as usize..][..bytes].contains(&false)
+            && defined[at as usize..][..out.len()].contains(&false)
         {
             return Err(format!(
                 "byte {at} of allocation {} has no value",
                 (address >> SPACING_BITS) - 1
             ));
         }
-        Ok(match &allocation.bytes {
-            Content::Dense(content) => content[at as usize..][..bytes].to_vec(),
-            Content::Sparse(content) => (at..at + bytes as u64)
-                .map(|i| content.get(&i).copied().unwrap_or(0))
-                .collect(),
-        })
+        match &allocation.bytes {
+            Content::Dense(content) => out.copy_from_slice(&content[at as usize..][..out.len()]),
+            // SAFETY: the bytes lie in the allocation, which is lent to this memory alone.
+            Content::Lent(start) => unsafe {
+                out.as_mut_ptr()
+                    .copy_from_nonoverlapping(start.add(at as usize), out.len());
+            },
+            Content::Sparse(content) => {
+                let of = |i: u64| content.get(&i).copied().unwrap_or(0);
+                out.iter_mut().zip(at..).for_each(|(byte, i)| *byte = of(i));
+            }
+        }
+        Ok(())
     }
 
     /// Writes bytes from an address on.
@@ -89,6 +116,12 @@ impl Memory {
         }
         match &mut allocation.bytes {
             Content::Dense(content) => content[at as usize..][..bytes.len()].copy_from_slice(bytes),
+            // SAFETY: as for reading.
+            Content::Lent(start) => unsafe {
+                start
+                    .add(at as usize)
+                    .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            },
             Content::Sparse(content) => content.extend((at..).zip(bytes.iter().copied())),
         }
         Ok(())
