@@ -54,6 +54,24 @@ export declare function convInputGrad(dy: number, w: number, stride: Array<numbe
 /** The number of other rows within the radius of each row. */
 export declare function countWithin(x: number, radius: number, euclidean: boolean, closed: boolean): number
 
+/** Why there is no CUDA device, and what to do; nothing where there is one. */
+export declare function cudaAbsence(): Array<string> | null
+
+/** What the driver says about CUDA device `ordinal`. Opens it. */
+export declare function cudaDevice(ordinal: number): CudaDeviceInfo
+
+/** A CUDA device, opened. */
+export interface CudaDeviceInfo {
+  /** The driver's name of the device. */
+  model: string
+  /** Compute capability, for instance `9.0`. */
+  capability: string
+  /** Bytes of its memory. */
+  memoryBytes: number
+  /** Bytes of it that no process uses. */
+  freeBytes: number
+}
+
 /** Running sum along an axis. */
 export declare function cumsum(x: number, axis: number, reverse: boolean): number
 
@@ -64,11 +82,11 @@ export declare function det(a: number): number
 export interface DeviceInfo {
   /** `cpu`, ... */
   name: string
-  /** `cpu` or `reference`. */
+  /** `cpu`, `reference` or `cuda`. */
   kind: string
   /** Threads that run kernels. */
   threads: number
-  /** Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`; `interpreted`. */
+  /** Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`; `interpreted`; `cuda`. */
   level: string
   /** Whether it is the default device. */
   isDefault: boolean

@@ -2,11 +2,14 @@
 import { DeviceError, describe } from './errors.js'
 import { type DeviceInfo, native } from './native.js'
 
-/** A device of this build. */
-export type Device = 'cpu' | 'reference'
+/** A device: the processor, its slow interpreter, or a CUDA device by its number. */
+export type Device = 'cpu' | 'reference' | `cuda:${number}`
 
-/** A requested device. `'auto'` is the default device: the value of `HYPERGLOW_DEVICE`, otherwise `'cpu'`. */
-export type DeviceRequest = Device | 'cuda' | `cuda:${number}` | 'auto'
+/**
+ * A requested device. `'cuda'` is `'cuda:0'`. `'auto'` is the device that `HYPERGLOW_DEVICE` names, otherwise `'cuda:0'` where there is
+ * one, otherwise `'cpu'`.
+ */
+export type DeviceRequest = Device | 'cuda' | 'auto'
 
 let known: readonly DeviceInfo[] | undefined
 let standard: number | undefined
@@ -38,6 +41,13 @@ export function isDivided(): boolean {
   return divided
 }
 
+/** The index of what `'auto'` stands for. */
+function automaticNumber(): number {
+  if (process.env.HYPERGLOW_DEVICE) return defaultNumber()
+  const cuda = allDevices().findIndex(({ kind }) => kind === 'cuda')
+  return cuda < 0 ? defaultNumber() : cuda
+}
+
 function namesOf(devices: readonly DeviceInfo[]): string {
   return devices.map(({ name }) => `"${name}"`).join(' or ')
 }
@@ -48,16 +58,19 @@ function namesOf(devices: readonly DeviceInfo[]): string {
  * @throws {DeviceError} for a missing device
  */
 export function deviceNumber(op: string, device: DeviceRequest | undefined): number {
-  if (device === undefined || device === 'auto') return defaultNumber()
+  if (device === undefined) return defaultNumber()
   const devices = allDevices()
-  const number = devices.findIndex(({ name }) => name === device)
+  const wanted = device === 'cuda' ? 'cuda:0' : device
+  const number = device === 'auto' ? automaticNumber() : devices.findIndex(({ name }) => name === wanted)
   if (number >= 0) {
     divided ||= !devices[number]?.isDefault
     return number
   }
   if (typeof device === 'string' && /^cuda(:\d+)?$/.test(device)) {
+    const absence = native.cudaAbsence()
+    const why = absence ? `there is no CUDA device: ${absence.join('; ')}` : 'there is no such CUDA device'
     throw new DeviceError(
-      `${op}: given device "${device}", but this build has no CUDA device; use ${namesOf(devices)}, or "auto"`,
+      `${op}: given device "${device}", but ${why}. Otherwise use ${namesOf(devices)}, or "auto"`,
     )
   }
   throw new DeviceError(`${op}: there is no device ${describe(device)}; use ${namesOf(devices)}, or "auto"`)

@@ -2,7 +2,13 @@
 import { inNamedScope } from './debug.js'
 import { allDevices } from './devices.js'
 import { ArgumentError, describe } from './errors.js'
-import { type DeviceInfo, type DeviceMemoryInfo, type GraphInfo, native } from './native.js'
+import {
+  type CudaDeviceInfo,
+  type DeviceInfo,
+  type DeviceMemoryInfo,
+  type GraphInfo,
+  native,
+} from './native.js'
 import { callable, checkValue, text } from './options.js'
 import { closeScope, noteEvaluation, type Owned, openScope, releaseDropped } from './registry.js'
 import { evaluated, type Tensor } from './tensor.js'
@@ -10,7 +16,7 @@ import { tensorsIn } from './tensors-in.js'
 import { leafValue, treeLeaves } from './tree.js'
 import { Variable } from './variable.js'
 
-export type { DeviceInfo, DeviceMemoryInfo, GraphInfo } from './native.js'
+export type { CudaDeviceInfo, DeviceInfo, DeviceMemoryInfo, GraphInfo } from './native.js'
 
 /** Counts of memory, see {@link memory}. Bytes and buffers are totals over all devices; `peakBytes` is the sum of their peaks. */
 export interface MemoryInfo extends DeviceMemoryInfo, GraphInfo {
@@ -39,14 +45,25 @@ export function releaseMemory(): void {
   native.releaseMemory()
 }
 
-/** All devices. The environment variable `HYPERGLOW_DEVICE` sets the default device. */
-export function devices(): DeviceInfo[] {
-  return allDevices().map((device) => ({ ...device }))
+/** A device. A CUDA device has its driver's name, its compute capability, and its total and free bytes, too. */
+export type DeviceDescription = DeviceInfo & Partial<CudaDeviceInfo>
+
+/**
+ * All devices. The environment variable `HYPERGLOW_DEVICE` sets the default device.
+ *
+ * @throws {DeviceError} for a CUDA device that cannot be opened
+ */
+export function devices(): DeviceDescription[] {
+  return allDevices().map((device) =>
+    device.kind === 'cuda'
+      ? { ...device, ...native.cudaDevice(Number(device.name.slice('cuda:'.length))) }
+      : { ...device },
+  )
 }
 
 /** The default device, on which plans run by default. */
-export function deviceInfo(): DeviceInfo {
-  return devices().find(({ isDefault }) => isDefault) as DeviceInfo
+export function deviceInfo(): DeviceDescription {
+  return devices().find(({ isDefault }) => isDefault) as DeviceDescription
 }
 
 /** The compiled plans in the cache as text, most recently used first. */

@@ -3,7 +3,7 @@ import type * as Addon from '#native'
 import type { Memory } from '#native'
 import { DeviceError, errorOfCode, InternalError } from './errors.js'
 
-export type { DeviceInfo, DeviceMemoryInfo } from '#native'
+export type { CudaDeviceInfo, DeviceInfo, DeviceMemoryInfo } from '#native'
 
 /** Counters of graph and plans. */
 export type GraphInfo = Omit<Memory, 'devices'>

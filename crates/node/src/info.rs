@@ -1,5 +1,6 @@
 //! Plans, memory and devices.
 
+use hyperglow_core::Error;
 use hyperglow_core::backend::MemoryUse;
 use hyperglow_core::engine::DeviceQueue;
 use hyperglow_core::random;
@@ -114,11 +115,11 @@ pub fn adjust_external_memory(env: &Env, bytes: f64) -> napi::Result<()> {
 pub struct DeviceInfo {
     /// `cpu`, ...
     pub name: String,
-    /// `cpu` or `reference`.
+    /// `cpu`, `reference` or `cuda`.
     pub kind: String,
     /// Threads that run kernels.
     pub threads: u32,
-    /// Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`; `interpreted`.
+    /// Instruction set chosen: `amx` (`avx512` with matrix instructions), `avx512`, `avx2` or `portable`; `interpreted`; `cuda`.
     pub level: String,
     /// Whether it is the default device.
     pub is_default: bool,
@@ -131,16 +132,19 @@ pub fn devices() -> napi::Result<Vec<DeviceInfo>> {
         cpu,
         devices,
         default_device,
+        ..
     } = state::devices().map_err(to_js)?;
     let info = |(number, (backend, _)): (usize, &DeviceQueue)| {
         let name = backend.name().to_string();
         let (threads, level) = if name == "cpu" {
             (cpu.threads() as u32, cpu.level().name())
+        } else if name.starts_with("cuda:") {
+            (1, "cuda")
         } else {
             (1, "interpreted")
         };
         DeviceInfo {
-            kind: name.clone(),
+            kind: name.split(':').next().unwrap_or_default().into(),
             name,
             threads,
             level: level.into(),
@@ -148,6 +152,48 @@ pub fn devices() -> napi::Result<Vec<DeviceInfo>> {
         }
     };
     Ok(devices.iter().enumerate().map(info).collect())
+}
+
+/// A CUDA device, opened.
+#[napi(object)]
+pub struct CudaDeviceInfo {
+    /// The driver's name of the device.
+    pub model: String,
+    /// Compute capability, for instance `9.0`.
+    pub capability: String,
+    /// Bytes of its memory.
+    pub memory_bytes: f64,
+    /// Bytes of it that no process uses.
+    pub free_bytes: f64,
+}
+
+/// What the driver says about CUDA device `ordinal`. Opens it.
+#[napi]
+pub fn cuda_device(ordinal: u32) -> napi::Result<CudaDeviceInfo> {
+    let info = || {
+        let all = state::devices()?.cuda.as_ref().map_err(Clone::clone)?;
+        let device = all.get(ordinal as usize);
+        let device = device.ok_or_else(|| Error::internal("devices", "no such CUDA device"))?;
+        let (model, (major, minor)) = device.model()?;
+        let (free, total) = device.room()?;
+        Ok(CudaDeviceInfo {
+            model: model.into(),
+            capability: format!("{major}.{minor}"),
+            memory_bytes: total as f64,
+            free_bytes: free as f64,
+        })
+    };
+    info().map_err(to_js)
+}
+
+/// Why there is no CUDA device, and what to do; nothing where there is one.
+#[napi]
+pub fn cuda_absence() -> napi::Result<Option<Vec<String>>> {
+    let cuda = &state::devices().map_err(to_js)?.cuda;
+    Ok(cuda
+        .as_ref()
+        .err()
+        .map(|why| vec![why.message.clone(), why.mend.clone()]))
 }
 
 /// Random bits for code in JavaScript: the same numbers as those of the `random` primitive.

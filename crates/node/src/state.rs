@@ -14,7 +14,7 @@ use hyperglow_core::reference::ReferenceBackend;
 use hyperglow_core::run::Queue;
 use hyperglow_core::slab::Key;
 use hyperglow_core::{DType, Error, NodeId, Result, Shape};
-use hyperglow_kernels::CpuBackend;
+use hyperglow_kernels::{CpuBackend, CudaBackend};
 use napi::Env;
 use napi::bindgen_prelude::{FnArgs, Function, FunctionRef, Unknown};
 use napi_derive::napi;
@@ -31,6 +31,8 @@ thread_local! {
 pub struct Devices {
     /// The processor.
     pub cpu: Arc<CpuBackend>,
+    /// The CUDA devices, which follow `cpu` and `reference`; otherwise why there are none.
+    pub cuda: Result<Vec<Arc<CudaBackend>>>,
     /// All devices, by number.
     pub devices: Vec<DeviceQueue>,
     /// The default device.
@@ -44,8 +46,13 @@ pub fn devices() -> Result<&'static Devices> {
     DEVICES
         .get_or_init(|| {
             let cpu = Arc::new(CpuBackend::from_environment()?);
-            let backends: [Arc<dyn Backend>; 2] = [cpu.clone(), Arc::new(ReferenceBackend)];
-            let default_device = default_among(&backends)?;
+            let cuda: Result<Vec<Arc<CudaBackend>>> =
+                CudaBackend::all().map(|all| all.into_iter().map(Arc::new).collect());
+            let mut backends: Vec<Arc<dyn Backend>> = vec![cpu.clone(), Arc::new(ReferenceBackend)];
+            for backend in cuda.iter().flatten() {
+                backends.push(backend.clone());
+            }
+            let default_device = default_among(&backends, cuda.as_ref().err())?;
             let site = |backend: Arc<dyn Backend>| {
                 let queue = Queue::start(backend.name())?;
                 Ok((backend, Arc::new(queue)))
@@ -53,6 +60,7 @@ pub fn devices() -> Result<&'static Devices> {
             let devices = backends.into_iter().map(site).collect::<Result<_>>()?;
             Ok(Devices {
                 cpu,
+                cuda,
                 devices,
                 default_device,
             })
@@ -61,24 +69,32 @@ pub fn devices() -> Result<&'static Devices> {
         .map_err(Clone::clone)
 }
 
-/// The device that `HYPERGLOW_DEVICE` names; by default the first.
-fn default_among(backends: &[Arc<dyn Backend>]) -> Result<DeviceId> {
+/// The device that `HYPERGLOW_DEVICE` names; by default the first. `cuda` is `cuda:0`; `auto` is that, too, where there is one.
+fn default_among(backends: &[Arc<dyn Backend>], no_cuda: Option<&Error>) -> Result<DeviceId> {
     let Some(given) = std::env::var_os("HYPERGLOW_DEVICE").filter(|given| !given.is_empty()) else {
         return Ok(DeviceId::default());
     };
-    if given == "auto" {
-        return Ok(DeviceId::default());
+    let is_auto = given == "auto";
+    let name = if is_auto || given == "cuda" {
+        "cuda:0".into()
+    } else {
+        given.clone()
+    };
+    let at = backends.iter().position(|backend| name == backend.name());
+    match (at, no_cuda) {
+        (Some(at), _) => Ok(DeviceId(at as u8)),
+        (None, _) if is_auto => Ok(DeviceId::default()),
+        (None, Some(why)) if name.to_string_lossy().starts_with("cuda:") => Err(why.clone()),
+        (None, _) => {
+            let names: Vec<&str> = backends.iter().map(|backend| backend.name()).collect();
+            Err(Error::new(
+                ErrorKind::Device,
+                "HYPERGLOW_DEVICE",
+                format!("there is no device {given:?}"),
+                format!("this machine has {}", names.join(" and ")),
+            ))
+        }
     }
-    let at = backends.iter().position(|backend| given == backend.name());
-    at.map(|at| DeviceId(at as u8)).ok_or_else(|| {
-        let names: Vec<&str> = backends.iter().map(|backend| backend.name()).collect();
-        Error::new(
-            ErrorKind::Device,
-            "HYPERGLOW_DEVICE",
-            format!("there is no device {given:?}"),
-            format!("this build has {}", names.join(" and ")),
-        )
-    })
 }
 
 /// Placement on a device; without a device, on the device that uses the node.

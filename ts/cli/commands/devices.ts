@@ -10,6 +10,7 @@ const instructions: Readonly<Record<string, string>> = {
   avx512: 'AVX-512',
   avx2: 'AVX2 and FMA',
   portable: 'those of every processor of its kind',
+  cuda: 'those of the GPU',
   interpreted: 'none: one operation after the other, by its definition',
 }
 
