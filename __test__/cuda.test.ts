@@ -1,6 +1,19 @@
 /** A CUDA device gives the CPU's numbers. Skipped where there is none. */
 import test from 'ava'
-import { type DeviceRequest, devices, grad, key, memory, normal, type Tensor, tensor } from '../ts/index.js'
+import {
+  Dense,
+  type DeviceRequest,
+  devices,
+  grad,
+  HSIC,
+  KSG,
+  key,
+  memory,
+  normal,
+  Sequential,
+  type Tensor,
+  tensor,
+} from '../ts/index.js'
 
 const found = devices().find(({ kind }) => kind === 'cuda')
 const onCuda = found ? test : test.skip
@@ -35,4 +48,27 @@ onCuda('products and gradients are near those of the CPU', async (t) => {
   const [cpu, cuda] = await both((x) => grad(loss)(x))
   for (let i = 0; i < cpu.length; i++)
     t.true(Math.abs((cuda[i] ?? NaN) - (cpu[i] ?? 0)) <= 1e-5 * Math.max(1, Math.abs(cpu[i] ?? 0)))
+})
+
+onCuda('HSIC, KSG and a step of training are near those of the CPU', async (t) => {
+  const near = (given: readonly number[], expected: readonly number[]) => {
+    for (const [i, value] of expected.entries())
+      t.true(Math.abs((given[i] as number) - value) <= 1e-5 * Math.max(1, Math.abs(value)))
+  }
+  const measured: number[][] = []
+  const losses: (readonly number[])[] = []
+  for (const device of ['cpu', 'cuda'] as DeviceRequest[]) {
+    const x = normal(key(3), [24, 3]).to(device)
+    const y = x.square()
+    measured.push([await new HSIC({ sigma: 1 }).estimate(x, y), await new KSG({ k: 3 }).estimate(x, y)])
+    const model = new Sequential({ inputShape: [3], device, seed: 1 })
+      .add(new Dense(4, { activation: 'tanh' }))
+      .add(new Dense(1))
+      .compile({ loss: 'mse', optimizer: 'adam' })
+    const target = x.sum([1]).expandDims(1)
+    const { loss } = await model.fit(x, target, { epochs: 2, batchSize: 8, verbose: false })
+    losses.push(loss)
+  }
+  near(measured[1] as number[], measured[0] as number[])
+  near(losses[1] as number[], losses[0] as number[])
 })
