@@ -61,7 +61,7 @@ async function buildEmulatedDriver() {
     console.log('         skipped: the emulated CUDA driver needs g++ on x86-64 Linux')
     return { code: 0, output: '' }
   }
-  return capture('bash', [join(root, 'crates/kernels/emu/build.sh'), 'check'])
+  return capture('bash', [join(root, 'crates/kernels/emu/build.sh'), 'fast', 'check'])
 }
 
 function hasCompiler() {

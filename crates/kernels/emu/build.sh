@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the emulated driver: target/emu/{fast,asan,race}/libcuda.so, from the kernels in cu/. With `check`, then runs the planted
-# bugs: each must be found by its build, and its correct twin by none.
+# Builds the emulated driver: target/emu/{fast,asan,race}/libcuda.so, from the kernels in cu/; with names, only these builds. With
+# `check`, then runs the planted bugs: each must be found by its build, and its correct twin by none.
 set -euo pipefail
 cd "$(dirname "$0")"
 out="$(cd ../../.. && pwd)/target/emu"
@@ -21,15 +21,17 @@ hash_of() { cat ../cu/compat.h ../cu/tiles.h ../cu/windows.h "$1" | sha256sum | 
 # One object per source, made again when a source is newer.
 newer() { [ ! -e "$1" ] || [ -n "$(find . ../cu -newer "$1" -type f -print -quit)" ]; }
 build() {
-    local kind="$1" dir="$out/$1" objects=()
+    local kind="$1" dir="$out/$1" objects=() jobs=()
     newer "$dir/libcuda.so" || return 0
     mkdir -p "$dir"
     for source in ../cu/*.cu; do
         local object="$dir/$(basename "$source" .cu).o"
         # shellcheck disable=SC2046
-        g++ "${common[@]}" $(kernel_flags "$kind") -DEMU_SOURCE="\"$(hash_of "$source")\"" -x c++ -c "$source" -o "$object"
+        g++ "${common[@]}" $(kernel_flags "$kind") -DEMU_SOURCE="\"$(hash_of "$source")\"" -x c++ -c "$source" -o "$object" &
+        jobs+=($!)
         objects+=("$object")
     done
+    for job in "${jobs[@]}"; do wait "$job"; done
     local extra=()
     [ "$kind" = race ] && extra+=(racecheck.cpp)
     # shellcheck disable=SC2046
@@ -39,6 +41,7 @@ planted() {
     local kind="$1" dir="$out/$1" extra=()
     [ "$kind" = race ] && extra+=(racecheck.cpp)
     local define=(-DEMU_SOURCE='"planted"')
+    mkdir -p "$dir"
     # shellcheck disable=SC2046
     g++ "${common[@]}" $(kernel_flags "$kind") "${define[@]}" -x c++ -c planted.cu -o "$dir/planted.o"
     # shellcheck disable=SC2046
@@ -57,10 +60,11 @@ planted() {
     return $failed
 }
 
-kinds=(fast asan race)
-for argument in "$@"; do case "$argument" in fast | asan | race) kinds=("$argument") ;; esac; done
+all=(fast asan race) kinds=()
+for argument in "$@"; do case "$argument" in fast | asan | race) kinds+=("$argument") ;; esac; done
+[ ${#kinds[@]} -gt 0 ] || kinds=("${all[@]}")
 for kind in "${kinds[@]}"; do build "$kind"; done
-if [ "${!#}" = check ]; then
-    for kind in "${kinds[@]}"; do planted "$kind"; done
+if [ $# -gt 0 ] && [ "${!#}" = check ]; then
+    for kind in "${all[@]}"; do planted "$kind"; done
     echo "every planted bug was found, and no correct twin reported"
 fi

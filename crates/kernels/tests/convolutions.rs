@@ -128,30 +128,58 @@ fn moving(stride: usize, pad: usize, dilation: usize) -> Window {
     uniform_window(2, stride, pad, dilation)
 }
 
-#[test]
-fn convolutions_of_many_channels_without_tiles() {
-    let mut dice = Dice::new(34);
-    for (sizes, input, kernel, window) in [
-        // Lines of half a register, which are brought together; terms in several blocks; steps of 2.
-        ((2, 70, 66, 1), [15, 15], [3, 3], moving(2, 1, 1)),
-        ((2, 50, 49, 1), [17, 29], [1, 1], moving(1, 0, 1)),
-        ((1, 200, 50, 1), [17, 16], [1, 1], moving(1, 0, 1)),
-        ((2, 64, 64, 1), [16, 16], [1, 1], moving(2, 0, 1)),
-        ((4, 48, 192, 1), [16, 16], [2, 2], moving(2, 0, 1)),
-        ((1, 100, 98, 2), [9, 11], [3, 2], moving(1, 2, 2)),
-        ((1, 48, 48, 1), [38, 38], [2, 2], moving(3, 0, 1)),
-        // A single tap: few terms, rows in part of a panel, groups, odd planes, more positions than are summed at a time.
-        ((3, 40, 80, 1), [16, 16], [1, 1], moving(1, 0, 1)),
-        ((2, 128, 128, 2), [16, 16], [1, 1], moving(1, 0, 1)),
-        ((4, 64, 64, 1), [17, 31], [1, 1], moving(2, 0, 1)),
-        ((1, 50, 49, 1), [34, 38], [1, 1], moving(1, 0, 1)),
-        // Planes that are packed once: odd extents in steps of 2 and 3, groups, dilation.
-        ((2, 64, 62, 1), [31, 31], [3, 3], moving(2, 1, 1)),
-        ((1, 64, 128, 2), [13, 30], [3, 3], moving(1, 2, 2)),
-        ((1, 60, 64, 1), [33, 46], [2, 3], moving(3, 1, 1)),
-    ] {
-        check_floats(&mut dice, sizes, (&input, &kernel), &window);
+/// Sizes (images, channels, results, groups), extents of planes and kernels, and the window.
+type Geometry = ((usize, usize, usize, usize), [usize; 2], [usize; 2], Window);
+
+fn check_all(salt: u64, geometries: &[Geometry]) {
+    let mut dice = Dice::new(salt);
+    for (sizes, input, kernel, window) in geometries {
+        check_floats(&mut dice, *sizes, (input, kernel), window);
     }
+}
+
+#[test]
+fn many_channels_in_short_lines() {
+    // Lines of half a register, which are brought together; terms in several blocks; steps of 2.
+    check_all(
+        34,
+        &[
+            ((2, 70, 66, 1), [15, 15], [3, 3], moving(2, 1, 1)),
+            ((2, 50, 49, 1), [17, 29], [1, 1], moving(1, 0, 1)),
+            ((1, 200, 50, 1), [17, 16], [1, 1], moving(1, 0, 1)),
+            ((2, 64, 64, 1), [16, 16], [1, 1], moving(2, 0, 1)),
+            ((4, 48, 192, 1), [16, 16], [2, 2], moving(2, 0, 1)),
+            ((1, 100, 98, 2), [9, 11], [3, 2], moving(1, 2, 2)),
+            ((1, 48, 48, 1), [38, 38], [2, 2], moving(3, 0, 1)),
+        ],
+    );
+}
+
+#[test]
+fn many_channels_of_a_single_tap() {
+    // Few terms, rows in part of a panel, groups, odd planes, more positions than are summed at a time.
+    check_all(
+        36,
+        &[
+            ((3, 40, 80, 1), [16, 16], [1, 1], moving(1, 0, 1)),
+            ((2, 128, 128, 2), [16, 16], [1, 1], moving(1, 0, 1)),
+            ((4, 64, 64, 1), [17, 31], [1, 1], moving(2, 0, 1)),
+            ((1, 50, 49, 1), [34, 38], [1, 1], moving(1, 0, 1)),
+        ],
+    );
+}
+
+#[test]
+fn many_channels_in_planes_that_are_packed_once() {
+    // Odd extents in steps of 2 and 3, groups, dilation.
+    check_all(
+        37,
+        &[
+            ((2, 64, 62, 1), [31, 31], [3, 3], moving(2, 1, 1)),
+            ((1, 64, 128, 2), [13, 30], [3, 3], moving(1, 2, 2)),
+            ((1, 60, 64, 1), [33, 46], [2, 3], moving(3, 1, 1)),
+        ],
+    );
 }
 
 #[test]
