@@ -202,8 +202,11 @@ const uses: readonly BadInput[] = [
       .add(ones([2 ** 20, 1]))
       .data(),
   ),
-  bad('a value read while jit traces', StateError, [/itemSync\(\)/, /jit traces/, /return the tensor/], () =>
-    jit((x: Tensor) => (x.sum().itemSync() > 0 ? x : x.neg()))(ones([2])),
+  bad(
+    'a value read while jit traces',
+    StateError,
+    [/itemSync\(\)/, /jit or vmap traces/, /return the tensor/],
+    () => jit((x: Tensor) => (x.sum().itemSync() > 0 ? x : x.neg()))(ones([2])),
   ),
   bad('an async function to compile', ArgumentError, [/Promise/, /synchronous/], () =>
     jit(async (x: Tensor) => x.neg())(ones([2])),

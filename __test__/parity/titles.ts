@@ -14,7 +14,7 @@ function titlesOf(file: string): RegExp[] {
   const text = readFileSync(join(packageRoot, '__test__', `${file}.test.ts`), 'utf8')
   const titles: string[] = []
   const visit = (node: ts.Node): void => {
-    if (ts.isCallExpression(node) && /^test(\.serial)?$/.test(node.expression.getText())) {
+    if (ts.isCallExpression(node) && /^(test(\.serial)?|onCuda)$/.test(node.expression.getText())) {
       const [title] = node.arguments
       if (title !== undefined) titles.push(patternOf(title))
     }
