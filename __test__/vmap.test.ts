@@ -139,6 +139,11 @@ test('squares of the gradients of every sample are summed without the gradients'
     same(t, sums, loop.square().sum([...axes]))
   }
   t.regex(explain(each.square().sum([0])), /matmul/)
+  // The weights of the peers' layout, whose gradients are transposed.
+  const transposed = (w: Tensor, x: Tensor, y: Tensor) => loss(w.transpose(), x, y)
+  const sums = perSampleGrads(transposed, w.transpose(), xs, ys).square().sum([0])
+  t.notRegex(explain(sums), /16, 7, 5|16, 5, 7/)
+  same(t, sums, loop.square().sum([0]).transpose())
   same(t, each.square().sum([1]), loop.square().sum([1]))
 })
 

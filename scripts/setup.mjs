@@ -79,9 +79,10 @@ function addonExists() {
 
 /** Builds the native addon (release) unless the one that is there was built from these sources. */
 export async function buildNative() {
-  const sources = ['crates', 'Cargo.toml', 'rust-toolchain.toml', '.cargo'].flatMap((path) =>
-    filesUnder(path),
-  )
+  // Tests beside a crate are no part of the addon.
+  const sources = ['crates', 'Cargo.toml', 'rust-toolchain.toml', '.cargo']
+    .flatMap((path) => filesUnder(path))
+    .filter((path) => !/^crates\/[^/]+\/tests\//.test(path))
   const before = fingerprint(sources)
   // Cargo may complete the lock file while it builds: it is hashed again afterward.
   const stampText = () => `${before} ${fingerprint(filesUnder('Cargo.lock'))}`

@@ -51,7 +51,14 @@ impl Simplifier {
     /// arXiv 1510.01799), over rows and columns it is |x|^2 |y|^2. The outer products, such as the gradients that each sample gives a
     /// dense layer, are not computed.
     fn sum_of_squared_products(&mut self, x: u32, axes: &[usize], node: &TraceNode) -> Option<u32> {
-        let TraceNode { op, inputs, spec, .. } = &self.nodes[x as usize];
+        let is_transposed = |node: &TraceNode| matches!(&node.op, Op::Permute(axes) if **axes == [0, 2, 1]);
+        let given = &self.nodes[x as usize];
+        let (product, transposed) = if is_transposed(given) {
+            (&self.nodes[given.inputs[0] as usize], true)
+        } else {
+            (given, false)
+        };
+        let TraceNode { op, inputs, spec, .. } = product;
         let (Op::Binary(BinaryOp::Mul), [samples, rows, columns]) = (op, spec.shape.dims()) else {
             return None;
         };
@@ -75,7 +82,11 @@ impl Simplifier {
             return None;
         }
         let dtype = spec.dtype;
-        let squares = [(column.0, rows), (row.0, columns)].map(|(vectors, extent)| {
+        let mut vectors = [(column.0, rows), (row.0, columns)];
+        if transposed {
+            vectors.reverse();
+        }
+        let squares = vectors.map(|(vectors, extent)| {
             let flat = Spec::new([samples, extent], dtype);
             let vectors = self.add(Op::Reshape, vec![vectors], flat.clone(), node.scope);
             self.add(Op::Binary(BinaryOp::Mul), vec![vectors; 2], flat, node.scope)
