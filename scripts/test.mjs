@@ -72,7 +72,7 @@ function hasCompiler() {
 function testEmulatedCuda() {
   const env = { LD_LIBRARY_PATH: join(root, 'target/emu/fast') }
   // The whole workspace, so that the programs of the stage before are used again.
-  return cargoWith(env, 'test', '--workspace', '--test', 'cuda')
+  return cargoWith(env, 'test', '--workspace', '--test', 'cuda', '--test', 'cuda_tiles')
 }
 
 /**
