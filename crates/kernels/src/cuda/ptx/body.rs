@@ -32,15 +32,12 @@ impl Body<'_> {
         self.program.slots[self.cluster.loads[load].slot].spec.dtype
     }
 
-    /// Loads what is the same for all elements.
+    /// Loads what is the same for all elements, unless the kernel writes it: the thread that computes an element reads what that
+    /// element overwrites, and no other thread does.
     pub fn uniforms(&self) -> Uniforms {
         let load = |(l, reading): (usize, &Reading)| match reading {
-            Reading::Same(at) => {
-                let position = Position {
-                    variable: None,
-                    fixed: *at as i64,
-                };
-                Some(self.element(l, position, 1)[0])
+            Reading::Same(at) if (self.place)(self.cluster.loads[l].slot).is_constant() => {
+                Some(self.same(l, *at))
             }
             _ => None,
         };
@@ -73,11 +70,23 @@ impl Body<'_> {
     /// The elements of a view.
     fn load(&self, l: usize, index: Reg, width: usize) -> Vec<Reg> {
         let (reading, size) = (&self.readings[l], self.dtype(l).size());
+        if let Reading::Same(at) = reading {
+            return vec![self.same(l, *at); width];
+        }
         let at = |ahead: usize| self.access.positions.of_view(reading, index, ahead, width);
         if width > 1 && is_aligned(reading, size, width) {
             return self.element(l, at(0), width);
         }
         (0..width).map(|ahead| self.element(l, at(ahead), 1)[0]).collect()
+    }
+
+    /// The element that all elements of the cluster read.
+    fn same(&self, l: usize, at: usize) -> Reg {
+        let position = Position {
+            variable: None,
+            fixed: at as i64,
+        };
+        self.element(l, position, 1)[0]
     }
 
     fn element(&self, l: usize, position: Position, count: usize) -> Vec<Reg> {

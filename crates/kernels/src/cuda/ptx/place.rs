@@ -44,6 +44,17 @@ impl Place {
         }
     }
 
+    /// Whether nothing writes it while the kernel runs.
+    pub fn is_constant(self) -> bool {
+        matches!(
+            self,
+            Place::Global {
+                is_constant: true,
+                ..
+            }
+        )
+    }
+
     fn base(self) -> Reg {
         match self {
             Place::Global { base, .. } | Place::Row { base, .. } => base,
