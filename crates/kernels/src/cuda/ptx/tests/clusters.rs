@@ -63,6 +63,16 @@ fn what_is_overwritten_is_not_read_through_the_read_only_cache() {
     check("in place", &case, 4, 1, &exactly);
 }
 
+/// The element is the same for all elements of the cluster, of which there is one.
+#[test]
+fn a_thread_reads_what_it_overwrites_and_no_other_thread_does() {
+    let mut case = Case::new(&[1]);
+    case.load(&mut Dice(7), DType::F32, vec![0], 0, 1);
+    let square = case.push(InstrKind::Binary(BinaryOp::Mul, 0, 0), DType::F32);
+    case.store(square, Some(0));
+    check("one element in place", &case, 1, 1, &exactly);
+}
+
 #[test]
 fn an_empty_cluster_launches_nothing() {
     let mut case = Case::new(&[0]);
