@@ -14,6 +14,7 @@ import {
   type Tensor,
   tensor,
 } from '../ts/index.js'
+import { close } from './close.js'
 
 const found = devices().find(({ kind }) => kind === 'cuda')
 const onCuda = found ? test : test.skip
@@ -46,15 +47,10 @@ onCuda('elementwise results have the bits of the CPU', async (t) => {
 onCuda('products and gradients are near those of the CPU', async (t) => {
   const loss = (x: Tensor) => x.matmul(x.transpose()).tanh().sum()
   const [cpu, cuda] = await both((x) => grad(loss)(x))
-  for (let i = 0; i < cpu.length; i++)
-    t.true(Math.abs((cuda[i] ?? NaN) - (cpu[i] ?? 0)) <= 1e-5 * Math.max(1, Math.abs(cpu[i] ?? 0)))
+  close(t, cuda, cpu, 1e-5)
 })
 
 onCuda('HSIC, KSG and a step of training are near those of the CPU', async (t) => {
-  const near = (given: readonly number[], expected: readonly number[]) => {
-    for (const [i, value] of expected.entries())
-      t.true(Math.abs((given[i] as number) - value) <= 1e-5 * Math.max(1, Math.abs(value)))
-  }
   const measured: number[][] = []
   const losses: (readonly number[])[] = []
   for (const device of ['cpu', 'cuda'] as DeviceRequest[]) {
@@ -69,6 +65,6 @@ onCuda('HSIC, KSG and a step of training are near those of the CPU', async (t) =
     const { loss } = await model.fit(x, target, { epochs: 2, batchSize: 8, verbose: false })
     losses.push(loss)
   }
-  near(measured[1] as number[], measured[0] as number[])
-  near(losses[1] as number[], losses[0] as number[])
+  close(t, measured[1] as number[], measured[0] as number[], 1e-5)
+  close(t, losses[1] as number[], losses[0] as number[], 1e-5)
 })

@@ -66,42 +66,37 @@ const ensemble =
     return repeatForValue(() => step(x, y))
   }
 
-/** All gradients of all samples, which are results; the value is the sum of the squares of the last bias' gradients. */
-const perSample =
+/** What is made of the gradients of all samples, and a number to compare. */
+type Made = (grads: Weights) => { readonly results: Weights; readonly value: Tensor }
+
+const overSamples =
+  (made: Made) =>
   (widths: readonly number[], batch: number): Setup =>
   async (inputs) => {
     const weights = await layers(inputs, widths)
     const [x, y] = await data(inputs, batch, widths[0] as number)
-    const gradients = jit((x: Tensor, y: Tensor) => {
-      const grads = perSampleGrads(lossOfOne, weights as readonly Variable[] as never, x, y) as Weights
-      return { grads, value: (grads.at(-1) as Tensor).square().sum() }
-    })
+    const compiled = jit((x: Tensor, y: Tensor) =>
+      made(perSampleGrads(lossOfOne, weights as readonly Variable[] as never, x, y) as Weights),
+    )
     return async () => {
-      const { grads, value } = await gradients(x, y)
+      const { results, value } = await compiled(x, y)
       const found = value.itemSync()
-      for (const made of [...grads, value]) made.dispose()
+      for (const one of [...results, value]) one.dispose()
       return found
     }
   }
 
+/** All gradients of all samples; the value is the sum of the squares of the last bias' gradients. */
+const perSample = overSamples((grads) => ({
+  results: grads,
+  value: (grads.at(-1) as Tensor).square().sum(),
+}))
+
 /** Sums over samples of the squares of their gradients; the value is the sum over all of them. */
-const squares =
-  (widths: readonly number[], batch: number): Setup =>
-  async (inputs) => {
-    const weights = await layers(inputs, widths)
-    const [x, y] = await data(inputs, batch, widths[0] as number)
-    const sums = jit((x: Tensor, y: Tensor) => {
-      const grads = perSampleGrads(lossOfOne, weights as readonly Variable[] as never, x, y) as Weights
-      const found = grads.map((g) => g.square().sum([0]))
-      return { found, value: found.map((sum) => sum.sum()).reduce((a, b) => a.add(b)) }
-    })
-    return async () => {
-      const { found, value } = await sums(x, y)
-      const total = value.itemSync()
-      for (const made of [...found, value]) made.dispose()
-      return total
-    }
-  }
+const squares = overSamples((grads) => {
+  const results = grads.map((g) => g.square().sum([0]))
+  return { results, value: results.map((sum) => sum.sum()).reduce((a, b) => a.add(b)) }
+})
 
 const narrow = [784, 100, classes]
 const deep = [784, 100, 100, classes]

@@ -77,8 +77,16 @@ function readOnce(source: CoursesSource, caller: string): RunSet | DynamicsLike 
   return readSource(source as DynamicsSource, caller)
 }
 
-/** Names of the data of an evaluator in a figure of several. */
-export function namesOfData(evaluator: number): { readonly rows: string; readonly runs: string } {
+/** Names of the data in a figure. */
+export interface DataNames {
+  readonly rows: string
+  /** Of the single runs. */
+  readonly runs: string
+}
+
+/** Names of the data of an evaluator in a figure of `count` evaluators. */
+export function namesOfData(evaluator: number, count: number): DataNames {
+  if (count === 1) return { rows: 'dynamics', runs: 'runs' }
   return { rows: `dynamics_${evaluator}`, runs: `runs_${evaluator}` }
 }
 

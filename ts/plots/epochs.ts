@@ -1,7 +1,7 @@
 import { type Checks, checkOptions, oneOf } from '../core/options.js'
 import { courseText } from '../dynamics/naming.js'
 import { Chart } from './chart.js'
-import { allNumbersOf, type CoursesSource, namesOfData, selectEach } from './courses.js'
+import { allNumbersOf, type CoursesSource, type DataNames, namesOfData, selectEach } from './courses.js'
 import type { Trajectories } from './dynamics.js'
 import { type InformationPlaneOptions, planeChecks } from './information-plane.js'
 import { type KeyEntry, keyView, stylesBy } from './key.js'
@@ -52,7 +52,7 @@ export function epochsPlot(source: CoursesSource, options: EpochsPlotOptions = {
   const allNumbers = allNumbersOf(each)
   const [first] = each
   const rows = each.map((trajectories, e) => {
-    const dataNames = each.length === 1 ? { rows: 'dynamics', runs: 'runs' } : namesOfData(e)
+    const dataNames = namesOfData(e, each.length)
     return rowOf(trajectories, given, { dataNames, allNumbers, height: each.length === 1 ? 270 : 200 })
   })
   const heading = `Layers by ${first.rows}`
@@ -93,7 +93,7 @@ interface PanelRow {
 }
 
 interface RowContext {
-  readonly dataNames: { readonly rows: string; readonly runs: string }
+  readonly dataNames: DataNames
   readonly allNumbers: readonly number[]
   /** Default height in pixels. */
   readonly height: number

@@ -2,7 +2,7 @@ import { type Checks, checkOptions } from '../core/options.js'
 import { readingHint, readingHintOfSeveral } from '../dynamics/naming.js'
 import { Chart } from './chart.js'
 import { chartChecks, domainCheck, scaleKind, selectionChecks } from './check.js'
-import { allNumbersOf, type CoursesSource, namesOfData, selectEach } from './courses.js'
+import { allNumbersOf, type CoursesSource, type DataNames, namesOfData, selectEach } from './courses.js'
 import type { DynamicsSelection, Trajectories } from './dynamics.js'
 import { labelPlane } from './label-plane.js'
 import { limitLayers } from './limit-lines.js'
@@ -76,7 +76,7 @@ export function informationPlane(source: CoursesSource, options: InformationPlan
   const allNumbers = allNumbersOf(each)
   const [first] = each
   const views = each.map((trajectories, e) => {
-    const dataNames = each.length === 1 ? { rows: 'dynamics', runs: 'runs' } : namesOfData(e)
+    const dataNames = namesOfData(e, each.length)
     return viewOf(trajectories, given, {
       dataNames,
       allNumbers,
@@ -124,7 +124,7 @@ interface PlaneView {
 }
 
 interface ViewContext {
-  readonly dataNames: { readonly rows: string; readonly runs: string }
+  readonly dataNames: DataNames
   readonly allNumbers: readonly number[]
   readonly size: Size
   readonly hint: string

@@ -53,7 +53,7 @@ export function jacobian<Args extends readonly unknown[], Result, Position exten
       return f(...(replaced as unknown as Args))
     }
     const result = of(at)
-    const [from, to] = [leavesOf('jacobian', at), leavesOf('jacobian', result)]
+    const [from, to] = [leavesOf(at), leavesOf(result)]
     const chosen = mode ?? (sizeOf(to) <= sizeOf(from) ? 'reverse' : 'forward')
     const blocks = chosen === 'reverse' ? backward(of, at, to) : forward(of, at, from)
     const { structure } = treeFlatten(at)
@@ -78,11 +78,11 @@ export function hessian<Args extends readonly unknown[], Position extends number
   return jacobian(slopes, { wrt, mode: 'reverse' })
 }
 
-function leavesOf(what: string, tree: unknown): Tensor[] {
+function leavesOf(tree: unknown): Tensor[] {
   return treeLeaves(tree).map((leaf) => {
     const value = leafValue(leaf)
     if (isFloat(value.dtype)) return value
-    throw new DTypeError(`${what}: ${value.dtype} has no derivatives; give float32 or float64 tensors`)
+    throw new DTypeError(`jacobian: ${value.dtype} has no derivatives; give float32 or float64 tensors`)
   })
 }
 

@@ -48,6 +48,20 @@ static inline bool is_nan(i32) { return false; }
 static inline bool is_nan(u32) { return false; }
 static inline bool is_nan(i64) { return false; }
 static inline bool is_nan(u8) { return false; }
+// Orders in which NaN is the largest.
+template <class T> static bool is_larger(T a, T b) { return is_nan(a) ? !is_nan(b) : a > b; }
+template <class T> static bool is_smaller(T a, T b) { return is_nan(b) ? !is_nan(a) : a < b; }
+
+// The type in which elements are summed.
+template <class T> struct Wide {
+    typedef u64 type;
+};
+template <> struct Wide<f32> {
+    typedef f64 type;
+};
+template <> struct Wide<f64> {
+    typedef f64 type;
+};
 
 // What a run refuses: the first step that refuses writes it, of its refusals the first element. The host reads it with the
 // results (src/cuda/refusal.rs).

@@ -61,9 +61,10 @@ template <class T> static void add_splits(const T *partial, T *out, i64 size, i6
     }
 }
 
+// `to` counts the elements of `out` before the first sum.
 #define ADD_SPLITS(T)                                                                                            \
-    KERNEL void add_splits_##T(const T *partial, T *out, i64 size, i64 splits) {                                 \
-        add_splits<T>(partial, out, size, splits);                                                               \
+    KERNEL void add_splits_##T(const T *partial, T *out, i64 to, i64 size, i64 splits) {                         \
+        add_splits<T>(partial, out + to, size, splits);                                                          \
     }                                                                                                            \
     EMU_EXPORT(add_splits_##T)
 #define MATMUL(T, R)                                                                                             \

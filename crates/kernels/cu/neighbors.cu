@@ -35,9 +35,6 @@ static inline Columns columns_of(i64 n, i64 side, i64 split, i64 splits) {
     return {tiles * split / splits * side, to < n ? to : n};
 }
 
-// Whether the distance a is nearer than b; NaN is the largest.
-template <class T> static bool nearer(T a, T b) { return is_nan(b) ? !is_nan(a) : a < b; }
-
 // A block finds for a tile of rows the k nearest among the columns of its split. Lists are sorted; entry `slot` of row r is at
 // (split k + slot) n + r. held[split, r] is the length of a list.
 template <class T, u32 R>
@@ -64,11 +61,11 @@ static void nearest(const T *x, i64 n, i64 d, bool euclidean, i64 k, i64 splits,
         i64 end = keeps ? (column + Tiles::SIDE < n ? Tiles::SIDE : n - column) : 0;
         ROLLED for (i64 c = 0; c < end; c++) {
             T value = room[threadIdx.x * (Tiles::SIDE + 1) + c];
-            if (column + c == own || (length == k && !nearer(value, worst))) {
+            if (column + c == own || (length == k && !is_smaller(value, worst))) {
                 continue;
             }
             i64 slot = length < k ? length++ : k - 1;
-            ROLLED for (; slot > 0 && nearer(value, far[(slot - 1) * n]); slot--) {
+            ROLLED for (; slot > 0 && is_smaller(value, far[(slot - 1) * n]); slot--) {
                 far[slot * n] = far[(slot - 1) * n];
                 index[slot * n] = index[(slot - 1) * n];
             }
@@ -96,7 +93,7 @@ static void merge(const T *far, const i32 *index, const i32 *held, i32 *taken, i
                 i64 next = taken[split * n + r];
                 if (next < held[split * n + r]) {
                     T value = far[(split * k + next) * n + r];
-                    if (best < 0 || nearer(value, least)) {
+                    if (best < 0 || is_smaller(value, least)) {
                         best = split;
                         least = value;
                     }

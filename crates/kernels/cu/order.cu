@@ -6,10 +6,7 @@ static inline i64 place(i64 line, i64 i, i64 extent, i64 inner) { return (line /
 
 // Whether a comes before b: NaN last, first when descending.
 template <class T> static bool before(T a, T b, bool descending) {
-    if (descending) {
-        return is_nan(a) ? !is_nan(b) : a > b;
-    }
-    return is_nan(b) ? !is_nan(a) : a < b;
+    return descending ? is_larger(a, b) : is_smaller(a, b);
 }
 
 // order[line * extent + i] = i

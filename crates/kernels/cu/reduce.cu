@@ -32,15 +32,6 @@ LIMITS(i64, static_cast<i64>(0x8000000000000000ull), 0x7fffffffffffffffll)
 LIMITS(u32, 0u, 0xffffffffu)
 LIMITS(u8, 0, 255)
 
-template <class T> struct Wide {
-    typedef u64 type;
-};
-template <> struct Wide<f32> {
-    typedef f64 type;
-};
-template <> struct Wide<f64> {
-    typedef f64 type;
-};
 // Sums of integers are int64; unsigned arithmetic, since it may wrap.
 template <class T> struct SumOf {
     typedef i64 type;
@@ -174,9 +165,8 @@ template <class T> static void arg_max(const T *x, i32 *out, i64 extent, i64 inn
         if (a.at < 0 || b.at < 0) {
             return a.at < 0 ? b : a;
         }
-        bool larger = is_nan(b.value) ? !is_nan(a.value) : b.value > a.value;
-        bool smaller = is_nan(a.value) ? !is_nan(b.value) : a.value > b.value;
-        return larger || (!smaller && b.at < a.at) ? b : a;
+        bool before = is_larger(b.value, a.value) || (!is_larger(a.value, b.value) && b.at < a.at);
+        return before ? b : a;
     };
     Found<T> best = {static_cast<T>(0), -1};
     ROLLED for (i64 i = threadIdx.x; i < extent; i += blockDim.x) {

@@ -466,18 +466,6 @@ static void apply(const T *weights, const T *x, T *out, i64 kind, i64 m, i64 wid
     }
 }
 
-// out[i] = the sum over splits of partial[split, i]
-template <class T> static void add_splits(const T *partial, T *out, i64 size, i64 splits) {
-    ROLLED for (i64 i = GRID_START; i < size; i += GRID_STEP) {
-        f64 sum = 0;
-        ROLLED for (i64 split = 0; split < splits; split++) {
-            sum += static_cast<f64>(partial[split * size + i]);
-        }
-        out[i] = static_cast<T>(sum);
-    }
-}
-
-// `to` counts the elements of `out` before the first result.
 #define SIMILARITY(T)                                                                                                   \
     KERNEL void similarity_set_##T(Set *sets, f64 *factors, i64 most, i64 number, const T *x, i64 width, i64 kind,      \
                                    i64 degree, i64 count, i64 first, const T *p0, const T *p1, const T *p2,             \
@@ -485,11 +473,8 @@ template <class T> static void add_splits(const T *partial, T *out, i64 size, i6
         const T *parameters[4] = {p0, p1, p2, p3};                                                                      \
         describe<T>(sets, factors, most, number, Set{x, width, kind, degree, count}, first, parameters);                \
     }                                                                                                                   \
-    EMU_EXPORT(similarity_set_##T)                                                                                      \
-    KERNEL void similarity_add_##T(const T *partial, T *out, i64 to, i64 size, i64 splits) {                            \
-        add_splits<T>(partial, out + to, size, splits);                                                                 \
-    }                                                                                                                   \
-    EMU_EXPORT(similarity_add_##T)
+    EMU_EXPORT(similarity_set_##T)
+// `to` counts the elements of `out` before the first result.
 #define SIMILARITY_TILES(T, R)                                                                                          \
     KERNEL void similarity_tiles_##T##_##R(const Set *sets, const f64 *factors, i64 most, i64 count, i64 m, i64 hollow, \
                                            Groups groups, i64 plain, i64 pairs, T *slots, f64 *products, f64 *rows,     \

@@ -3,19 +3,6 @@
 #include "compat.h"
 #include "windows.h"
 
-template <class T> struct Wide {
-    typedef u64 type;
-};
-template <> struct Wide<f32> {
-    typedef f64 type;
-};
-template <> struct Wide<f64> {
-    typedef f64 type;
-};
-
-// Whether a comes before b as a maximum; NaN is the largest.
-template <class T> static bool above(T a, T b) { return is_nan(a) ? !is_nan(b) : a > b; }
-
 template <class T> static void sum(const T *x, T *out, i64 planes, const Windows &w) {
     i64 from = volume(w.input), to = volume(w.output);
     ROLLED for (i64 i = GRID_START; i < planes * to; i += GRID_STEP) {
@@ -45,7 +32,7 @@ template <class T> static void maximum(const T *x, i32 *index, T *out, i64 plane
         T most = 0;
         each_tap(w, spot(i % to, w.output), [&](i64, i64 at) {
             T value = plane[at];
-            if (best < 0 || above(value, most)) {
+            if (best < 0 || is_larger(value, most)) {
                 best = at;
                 most = value;
             }

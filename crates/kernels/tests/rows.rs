@@ -83,39 +83,51 @@ fn with_gradient(graph: &mut Graph, y: NodeId, x: NodeId, dy: NodeId) -> Vec<Nod
     vec![y, dx]
 }
 
+/// (x - mean) / sqrt(variance + 0.1) over `axes`.
+fn normalized(b: &mut Build<'_>, x: NodeId, axes: &[usize]) -> NodeId {
+    let shape = b.shape(x);
+    let count: usize = axes.iter().map(|&axis| shape[axis]).product();
+    let mean = |b: &mut Build<'_>, x: NodeId| {
+        let sum = b.sum_keep(x, axes);
+        let mean = b.mul_scalar(sum, 1.0 / count as f64);
+        b.broadcast(mean, shape.clone())
+    };
+    let middle = mean(b, x);
+    let centered = b.sub(x, middle);
+    let squares = b.mul(centered, centered);
+    let variance = mean(b, squares);
+    let safe = b.add_scalar(variance, 0.1);
+    let scale = b.unary(UnaryOp::Rsqrt, safe);
+    b.mul(centered, scale)
+}
+
 /// Batch normalization over all axes but the second, and its gradient.
 fn batch_norm(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
     let mut b = Build::new(graph);
-    let shape = b.shape(x);
-    let axes: Vec<usize> = (0..shape.rank()).filter(|&axis| axis != 1).collect();
-    let count = (shape.size() / shape[1]) as f64;
-    let mean = |b: &mut Build<'_>, x: NodeId| {
-        let sum = b.sum_keep(x, &axes);
-        let mean = b.mul_scalar(sum, 1.0 / count);
-        b.broadcast(mean, shape.clone())
-    };
-    let middle = mean(&mut b, x);
-    let centered = b.sub(x, middle);
-    let squares = b.mul(centered, centered);
-    let variance = mean(&mut b, squares);
-    let safe = b.add_scalar(variance, 0.1);
-    let scale = b.unary(UnaryOp::Rsqrt, safe);
-    let y = b.mul(centered, scale);
+    let axes: Vec<usize> = (0..b.shape(x).rank()).filter(|&axis| axis != 1).collect();
+    let y = normalized(&mut b, x, &axes);
     let y = b.unary(UnaryOp::Relu, y);
     b.finish(&[y]);
     with_gradient(graph, y, x, dy)
 }
 
-/// Softmax along the last axis, and its gradient.
-fn softmax(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
-    let mut b = Build::new(graph);
+/// x less the largest element of its row, e to that power, and the sum of the powers.
+fn exponentials(b: &mut Build<'_>, x: NodeId) -> [NodeId; 3] {
     let shape = b.shape(x);
     let last = [shape.rank() - 1];
     let largest = reduce_axes(b.graph(), Reduction::Max, x, &last, true).expect("an axis");
-    let largest = b.broadcast(largest, shape.clone());
+    let largest = b.broadcast(largest, shape);
     let shifted = b.sub(x, largest);
     let exponentials = b.unary(UnaryOp::Exp, shifted);
     let sum = b.sum_keep(exponentials, &last);
+    [shifted, exponentials, sum]
+}
+
+/// Softmax along the last axis, and its gradient.
+fn softmax(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
+    let mut b = Build::new(graph);
+    let [_, exponentials, sum] = exponentials(&mut b, x);
+    let shape = b.shape(x);
     let sum = b.broadcast(sum, shape);
     let y = b.div(exponentials, sum);
     b.finish(&[y]);
@@ -126,17 +138,12 @@ fn softmax(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
 fn cross_entropy(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
     let mut b = Build::new(graph);
     let shape = b.shape(x);
-    let last = [shape.rank() - 1];
-    let largest = reduce_axes(b.graph(), Reduction::Max, x, &last, true).expect("an axis");
-    let largest = b.broadcast(largest, shape.clone());
-    let shifted = b.sub(x, largest);
-    let exponentials = b.unary(UnaryOp::Exp, shifted);
-    let sum = b.sum_keep(exponentials, &last);
+    let [shifted, _, sum] = exponentials(&mut b, x);
     let logarithm = b.unary(UnaryOp::Log, sum);
-    let logarithm = b.broadcast(logarithm, shape);
+    let logarithm = b.broadcast(logarithm, shape.clone());
     let logits = b.sub(logarithm, shifted);
     let weighted = b.mul(logits, dy);
-    let losses = b.sum_keep(weighted, &last);
+    let losses = b.sum_keep(weighted, &[shape.rank() - 1]);
     let spec = b.spec(losses);
     let one = b.constant(1.0, &spec);
     b.finish(&[losses, one]);
@@ -146,21 +153,8 @@ fn cross_entropy(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
 /// Layer normalization over the last axis, and its gradient.
 fn layer_norm(graph: &mut Graph, x: NodeId, dy: NodeId) -> Vec<NodeId> {
     let mut b = Build::new(graph);
-    let shape = b.shape(x);
-    let last = [shape.rank() - 1];
-    let count = shape[last[0]] as f64;
-    let mean = |b: &mut Build<'_>, x: NodeId| {
-        let sum = b.sum_keep(x, &last);
-        let mean = b.mul_scalar(sum, 1.0 / count);
-        b.broadcast(mean, shape.clone())
-    };
-    let middle = mean(&mut b, x);
-    let centered = b.sub(x, middle);
-    let squares = b.mul(centered, centered);
-    let variance = mean(&mut b, squares);
-    let safe = b.add_scalar(variance, 0.1);
-    let scale = b.unary(UnaryOp::Rsqrt, safe);
-    let y = b.mul(centered, scale);
+    let last = [b.shape(x).rank() - 1];
+    let y = normalized(&mut b, x, &last);
     b.finish(&[y]);
     with_gradient(graph, y, x, dy)
 }

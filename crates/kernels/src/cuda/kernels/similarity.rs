@@ -260,7 +260,6 @@ pub(super) fn centered_products_grad(products: &Products, of: usize, inputs: &[&
 /// For panels of rows: their weights, and the sums that the weights are applied in.
 fn panels(sets: &Sets<'_>, of: usize, shifts: usize, cotangent: usize, room: &mut Room) -> Vec<Launch> {
     let (m, tiles, width) = (sets.m, sets.tiles, sets.inputs[of].shape[1]);
-    let dtype = suffix(tiles.dtype);
     let side = tiles.side();
     let panel = (PANEL / (m * tiles.dtype.size()) / side * side).clamp(side, tiles.across(m) * side);
     let splits_of = |results: usize| m.div_ceil(TERMS).max((MAX_BLOCKS / results).min(m / 64));
@@ -290,9 +289,7 @@ fn panels(sets: &Sets<'_>, of: usize, shifts: usize, cotangent: usize, room: &mu
         let apply = apply.arg(Arg::Int(kind(sets.products.similarities[of])));
         launches.push(apply.ints([m, width, from, count, splits]));
         if splits > 1 {
-            let add = Launch::over(File::Similarity, format!("similarity_add_{dtype}"), count * width);
-            let add = add.scratch(partial).output();
-            launches.push(add.ints([from * width, count * width, splits]));
+            launches.push(tiles.add_splits(partial, from * width, count * width, splits));
         }
     }
     launches

@@ -59,9 +59,13 @@ impl Tiles {
         if splits == 1 {
             return CudaKernel::of(launches).scratch(scratch);
         }
-        let add = Launch::over(File::Matmul, format!("add_splits_{}", suffix(self.dtype)), size);
-        launches.push(add.scratch(scratch).output().ints([size, splits]));
+        launches.push(self.add_splits(scratch, 0, size, splits));
         CudaKernel::of(launches).scratch(scratch + splits * size * self.dtype.size())
+    }
+    /// A launch that adds up the splits in scratch, which become `size` elements of the output from element `to` on.
+    pub fn add_splits(self, scratch: usize, to: usize, size: usize, splits: usize) -> Launch {
+        let add = Launch::over(File::Matmul, format!("add_splits_{}", suffix(self.dtype)), size);
+        add.scratch(scratch).output().ints([to, size, splits])
     }
     /// A launch of a kernel that computes tiles, with `more` bytes of shared memory.
     pub fn launch(self, file: File, name: &str, blocks: usize, more: usize) -> Launch {
